@@ -1,0 +1,166 @@
+"""The simplest correct handler: one process, one lock, plain Python.
+
+It is for tests and `make dev`, and it is the contract in executable form: what a verb
+does is decided here, and the MySQL handler must do the same.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .handler import (
+    MAX_INTEGER,
+    Change,
+    Json,
+    Lifetimes,
+    SessionConflict,
+    SessionGone,
+    SessionRefused,
+    Stored,
+    Written,
+)
+from .ijson import encode
+
+
+@dataclass(slots=True)
+class _Row:
+    texts: dict[str, str] | None  # JSON text per top-level key; None: a tombstone
+    user: str | None
+    expires_at: float
+    absolute_at: float
+    version: int = 1
+
+    def data(self) -> dict[str, Json]:
+        return {key: json.loads(text) for key, text in (self.texts or {}).items()}
+
+
+@dataclass(slots=True)
+class MemoryHandler:
+    """Sessions in a dict. Shared by all requests of one process, gone when it ends."""
+
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    max_bytes: int = 65536
+    now: Callable[[], float] = time.monotonic
+    _rows: dict[bytes, _Row] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def read(self, key: bytes) -> Stored | None:
+        with self._lock:
+            row = self._unexpired(key)
+            if row is None or row.texts is None:
+                return None
+            ttl_s = row.expires_at - self.now()
+            return Stored(
+                data=row.data(),
+                version=row.version,
+                user=row.user,
+                ttl_s=int(ttl_s),
+                touch_gains_s=int(self._touched(row) - row.expires_at),
+            )
+
+    def write(self, key: bytes, change: Change) -> Written:
+        with self._lock:
+            row = self._created(key) if change.create else self._live(key)
+            if change.is_touch:
+                row.expires_at = self._touched(row)
+                return Written(None)
+            if change.expected_version not in (None, row.version):
+                raise SessionConflict(f"version {change.expected_version} is now {row.version}")
+            if change.rotate_to in self._rows:
+                raise SessionConflict("the new key is taken")
+
+            texts, result = self._applied(change, row.data())
+            row.texts = texts
+            row.user = change.user or row.user
+            row.version += not change.create
+            row.expires_at = self._touched(row)
+            self._rows[key] = row
+            if change.rotate_to is not None:
+                self._rows[change.rotate_to] = row
+                self._start_lifetimes(row)
+                self._rows[key] = self._tombstone()
+            return Written(row.version if result is None else None, result)
+
+    def destroy(self, key: bytes) -> None:
+        with self._lock:
+            row = self._unexpired(key)
+            if row is not None and row.texts is not None:
+                self._rows[key] = self._tombstone()
+
+    def end_user(self, user: str) -> int:
+        with self._lock:
+            theirs = [key for key, row in self._rows.items() if row.user == user and self._unexpired(key)]
+            for key in theirs:
+                self._rows[key] = self._tombstone()
+            return len(theirs)
+
+    def clean(self) -> int:
+        with self._lock:
+            expired = [key for key in self._rows if not self._unexpired(key)]
+            for key in expired:
+                del self._rows[key]
+            return len(expired)
+
+    def _unexpired(self, key: bytes) -> _Row | None:
+        row = self._rows.get(key)
+        return row if row is not None and row.expires_at > self.now() else None
+
+    def _live(self, key: bytes) -> _Row:
+        row = self._unexpired(key)
+        if row is None or row.texts is None:
+            raise SessionGone(ended=row is not None)
+        return row
+
+    def _created(self, key: bytes) -> _Row:
+        if key in self._rows:
+            raise SessionConflict("the new key is taken")
+        row = _Row(texts={}, user=None, expires_at=0, absolute_at=0)
+        self._start_lifetimes(row)
+        return row
+
+    def _start_lifetimes(self, row: _Row) -> None:
+        row.absolute_at = self.now() + self.lifetimes.absolute_s
+        row.expires_at = min(self.now() + self.lifetimes.idle_s, row.absolute_at)
+
+    def _touched(self, row: _Row) -> float:
+        return min(max(row.expires_at, self.now() + self.lifetimes.idle_s), row.absolute_at)
+
+    def _tombstone(self) -> _Row:
+        remembered_until = self.now() + self.lifetimes.tombstone_s
+        return _Row(texts=None, user=None, expires_at=remembered_until, absolute_at=remembered_until)
+
+    def _applied(self, change: Change, data: dict[str, Json]) -> tuple[dict[str, str], int | None]:
+        """Return the data after the change as texts, and what add or append counted."""
+        result = None
+        data = {key: value for key, value in data.items() if key not in change.remove}
+        data.update(change.set)
+        if change.add is not None:
+            key, n = change.add
+            count = data.get(key, 0)
+            if type(count) is not int or abs(count + n) > MAX_INTEGER:
+                raise SessionRefused("wrong-type", key, f"{key!r} holds nothing that {n} can be added to")
+            data[key] = result = count + n
+        if change.append is not None:
+            key, value = change.append
+            items = data.get(key, [])
+            if type(items) is not list:
+                raise SessionRefused("wrong-type", key, f"{key!r} holds no list")
+            data[key] = [*items, value]
+            result = len(items) + 1
+        texts = {key: encode(value, key) for key, value in data.items()}
+        # Removing must always be possible, also from a session that a smaller limit caught too large.
+        may_grow = change.set or change.add or change.append
+        size = sum(len(key.encode()) + len(text.encode()) for key, text in texts.items())
+        if may_grow and size > self.max_bytes:
+            raise SessionRefused("too-large", None, f"the session would exceed {self.max_bytes} bytes")
+        return texts, result

@@ -1,0 +1,401 @@
+"""The six verbs as SQL: one statement each, on MySQL 8.4 or newer and MariaDB 10.11 or newer.
+
+The table is infra/mysql/schema/. All times are the database's: servers hop, and clocks differ.
+No statement writes what was read before, so none can overwrite what another server did.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import select
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pymysql
+from pymysql.constants import CLIENT, CR, ER
+
+from .handler import (
+    MAX_INTEGER,
+    Change,
+    Lifetimes,
+    SessionConflict,
+    SessionError,
+    SessionGone,
+    SessionRefused,
+    SessionStoreUnavailable,
+    Stored,
+    Written,
+)
+from .ijson import encode
+from .pool import Pool, PoolExhausted
+
+log = logging.getLogger(__name__)
+
+# The server has undone the statement and says so: repeating it is safe.
+UNDONE = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT}
+# The connection broke: nobody knows what became of the statement. Only a read may be repeated.
+BROKEN = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST}
+MAX_REPEATS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A piece of SQL with the parameters of its placeholders, in order."""
+
+    text: str
+    parameters: tuple[Any, ...] = ()
+
+
+def sql(template: str, *parts: Any) -> Sql:
+    """Return the template with each ? filled in: by a piece of SQL, else by a parameter."""
+    words = template.split("?")
+    pieces = [part if isinstance(part, Sql) else Sql("%s", (part,)) for part in parts]
+    text = words[0] + "".join(piece.text + word for piece, word in zip(pieces, words[1:], strict=True))
+    return Sql(text, tuple(parameter for piece in pieces for parameter in piece.parameters))
+
+
+LIVE = Sql("data IS NOT NULL AND expires_at > UNIX_TIMESTAMP()")
+NOW_PLUS = "UNIX_TIMESTAMP() + ?"
+# Never backwards, and never beyond the absolute timeout.
+TOUCHED = f"LEAST(GREATEST(expires_at, {NOW_PLUS}), absolute_at)"
+
+READ = f"""SELECT data, version, `user`, expires_at - UNIX_TIMESTAMP(), {TOUCHED} - expires_at
+  FROM sessions WHERE id = ? AND expires_at > UNIX_TIMESTAMP()"""
+
+# A plain INSERT, never an upsert: an upsert would revive what a logout has just ended.
+CREATE = f"""INSERT INTO sessions (id, data, version, `user`, created_at, expires_at, absolute_at)
+  VALUES (?, ?, 1, ?, UNIX_TIMESTAMP(), {NOW_PLUS}, {NOW_PLUS})"""
+
+TOUCH = f"UPDATE sessions SET expires_at = {TOUCHED} WHERE id = ? AND ?"
+
+CHANGE = f"""UPDATE sessions SET version = ?, data = ?, `user` = COALESCE(?, `user`), expires_at = {TOUCHED}
+  WHERE id = ? AND ?"""
+
+# One statement moves the session to its new id and leaves a tombstone under the old one, so
+# nobody ever sees it under both or neither: the SELECT yields the row twice, as the new id,
+# which is inserted, and as the old id, which is there already and so becomes the tombstone.
+ROTATE = f"""INSERT INTO sessions (id, version, data, `user`, created_at, expires_at, absolute_at)
+  SELECT IF(copy.is_new, ?, id), ?, ?, COALESCE(?, `user`), UNIX_TIMESTAMP(), {NOW_PLUS}, {NOW_PLUS}
+  FROM sessions AS old JOIN (SELECT TRUE AS is_new UNION ALL SELECT FALSE) AS copy
+  WHERE id = ? AND ? FOR UPDATE
+  ON DUPLICATE KEY UPDATE
+    sessions.data = NULL, sessions.`user` = NULL, sessions.expires_at = {NOW_PLUS}"""
+
+END = f"UPDATE sessions SET data = NULL, `user` = NULL, expires_at = {NOW_PLUS}"
+DESTROY = f"{END} WHERE id = ? AND ?"
+END_USER = f"{END} WHERE `user` = ? AND ?"
+
+# Two steps, because a DELETE by range locks rows that live requests are about to touch:
+# it deadlocked with them, also with a LIMIT; sorted primary keys did not.
+EXPIRED = "SELECT id FROM sessions WHERE expires_at <= UNIX_TIMESTAMP() ORDER BY expires_at LIMIT ?"
+REMOVE = "DELETE FROM sessions WHERE id IN ? AND expires_at <= UNIX_TIMESTAMP()"
+# Lock names are the server's, not the schema's.
+LOCK = sql("SELECT GET_LOCK(CONCAT(DATABASE(), '.sessions.clean'), 0)")
+UNLOCK = sql("SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.sessions.clean'))")
+
+
+class Connection(pymysql.connections.Connection):
+    """A driver's connection that can be given a new deadline and asked for signs of life."""
+
+    def allow(self, seconds: float) -> None:
+        """Let every wait for the server from now on end after so many seconds."""
+        # The driver takes these from its constructor only; a contract test guards the names.
+        self._read_timeout = self._write_timeout = seconds
+
+    def said_something(self) -> bool:
+        try:
+            return bool(select.select([self._sock], [], [], 0)[0])  # type: ignore[attr-defined]
+        except (OSError, ValueError):
+            # Closed, or a descriptor beyond what select can watch: a new connection is the safe answer.
+            return True
+
+    def abandon(self) -> None:
+        self._force_close()  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where the table is, and how many connections this process may keep to it."""
+
+    host: str
+    port: int
+    name: str
+    user: str
+    password: str = field(repr=False)
+    connections: int = 8
+
+    def pool(self) -> Pool[Connection]:
+        """Return a pool that connects on demand; no connection is made yet."""
+        return Pool(self._connect, self.connections)
+
+    def _connect(self, seconds: float) -> Connection:
+        return Connection(
+            host=self.host,
+            port=self.port,
+            database=self.name,
+            user=self.user,
+            password=self.password,
+            charset="utf8mb4",
+            autocommit=True,
+            # rowcount is then "rows matched": a touch within the same second changes nothing.
+            client_flag=CLIENT.FOUND_ROWS,
+            # Seconds; a request has 2.5 of them, and a lock is held for the time of one statement.
+            init_command="SET SESSION innodb_lock_wait_timeout = 1",
+            connect_timeout=seconds,
+            read_timeout=seconds,
+            write_timeout=seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    rows: Sequence[Sequence[Any]]
+    matched: int
+    carried: int  # what LAST_INSERT_ID(…) brought back with the acknowledgement
+
+
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """What must hold for a change, and what it means when it does not."""
+
+    sql: Sql
+    otherwise: SessionError
+
+
+@dataclass(slots=True)
+class MySQLHandler:
+    """Sessions in a table that all servers share. One instance serves one request at a time.
+
+    deadline_s is the time that one request may spend here in all: waiting for a
+    connection, connecting, statements and their repetition.
+    """
+
+    pool: Pool[Connection]
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    max_bytes: int = 65536
+    deadline_s: float = 2.5
+    clean_batch: int = 500
+    clean_pause_s: float = 0.05
+    _connection: Connection | None = None
+    _left_s: float = 0.0
+
+    def open(self) -> None:
+        self._left_s = self.deadline_s
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self.pool.give_back(connection)
+
+    def read(self, key: bytes) -> Stored | None:
+        rows = self._ask(sql(READ, self.lifetimes.idle_s, key), repeatable=True).rows
+        if not rows or rows[0][0] is None:
+            return None
+        data, version, user, ttl_s, touch_gains_s = rows[0]
+        return Stored(json.loads(data), version, user and user.decode(), ttl_s, touch_gains_s)
+
+    def write(self, key: bytes, change: Change) -> Written:
+        if change.create:
+            return self._create(key, change)
+        statement, conditions, counts = self._statement(key, change)
+        # Twice, because a row that shows no reason for not matching has changed in between.
+        for _ in range(2):
+            answer = self._ask(statement)
+            if answer.matched:
+                return _written(answer.carried, counts=counts)
+            if reason := self._reason(key, conditions):
+                raise reason
+        raise SessionStoreUnavailable("a change matched no row, twice, though nothing spoke against it")
+
+    def destroy(self, key: bytes) -> None:
+        self._ask(sql(DESTROY, self.lifetimes.tombstone_s, key, LIVE))
+
+    def end_user(self, user: str) -> int:
+        return self._ask(sql(END_USER, self.lifetimes.tombstone_s, user.encode(), LIVE)).matched
+
+    def clean(self) -> int:
+        if self._ask(LOCK).rows[0][0] != 1:
+            log.info("another cleaner is at work")
+            return 0
+        cleaner, removed = self._connection, 0
+        try:
+            while True:
+                self._left_s = self.deadline_s  # nobody waits for clean: each batch has a deadline of its own
+                expired = sorted(key for (key,) in self._ask(sql(EXPIRED, self.clean_batch)).rows)
+                if expired:
+                    removed += self._ask(sql(REMOVE, expired)).matched
+                if len(expired) < self.clean_batch:
+                    return removed
+                time.sleep(self.clean_pause_s)
+        finally:
+            # The lock is the connection's: a broken one has given it up by itself.
+            if self._connection is cleaner:
+                self._ask(UNLOCK)
+
+    def _create(self, key: bytes, change: Change) -> Written:
+        result = None
+        data = dict(change.set)
+        if change.add is not None:
+            name, result = change.add
+            data[name] = result
+        if change.append is not None:
+            name, item = change.append
+            data[name], result = [item], 1
+        members = (f"{json.dumps(name)}:{encode(value, name)}" for name, value in data.items())
+        text = "{" + ",".join(members) + "}"
+        if len(text.encode()) > self.max_bytes:
+            raise _too_large(self.max_bytes)
+        absolute_s = self.lifetimes.absolute_s
+        try:
+            self._ask(sql(CREATE, key, text, _bytes(change.user), self._first_idle_s, absolute_s))
+        except SessionStoreUnavailable as error:
+            if _code(error.__cause__) == ER.DUP_ENTRY:
+                raise SessionConflict("the new key is taken") from error
+            raise
+        return Written(1 if result is None else None, result)
+
+    def _statement(self, key: bytes, change: Change) -> tuple[Sql, list[_Condition], bool]:
+        """Return the one statement that makes the change, its conditions, and whether it counts."""
+        idle_s = self.lifetimes.idle_s
+        if change.is_touch:
+            return sql(TOUCH, idle_s, key, LIVE), [], False
+        conditions = []
+        if change.expected_version is not None:
+            conflict = SessionConflict(f"version {change.expected_version} was overtaken")
+            conditions.append(_Condition(sql("version = ?", change.expected_version), conflict))
+
+        data, count, growth = Sql("data"), None, 0
+        freed = Sql("")
+        for name, value in change.set.items():
+            text = encode(value, name)
+            data = sql("JSON_SET(?, ?, JSON_EXTRACT(?, '$'))", data, _path(name), text)
+            growth += len(_path(name).encode()) + len(text.encode())
+            freed = sql("? - COALESCE(OCTET_LENGTH(JSON_EXTRACT(data, ?)), 0)", freed, _path(name))
+        for name in change.remove:
+            data = sql("JSON_REMOVE(?, ?)", data, _path(name))
+        if change.add is not None:
+            name, n = change.add
+            encode(n, name)
+            old = sql("JSON_EXTRACT(data, ?)", _path(name))
+            count = sql("COALESCE(CAST(? AS SIGNED), 0) + ?", old, n)
+            data = sql("JSON_SET(?, ?, ?)", data, _path(name), count)
+            growth += len(_path(name).encode()) + len(str(MAX_INTEGER))
+            addable = sql(
+                "(? IS NULL AND ABS(?) <= ? OR JSON_TYPE(?) = 'INTEGER' AND ABS(?) <= ?)",
+                *(old, n, MAX_INTEGER),
+                *(old, count, MAX_INTEGER),
+            )
+            refusal = SessionRefused("wrong-type", name, f"{name!r} holds nothing that {n} can be added to")
+            conditions.append(_Condition(addable, refusal))
+        if change.append is not None:
+            name, item = change.append
+            text = encode(item, name)
+            items = sql("COALESCE(JSON_EXTRACT(data, ?), JSON_ARRAY())", _path(name))
+            count = sql("JSON_LENGTH(?) + 1", items)
+            longer = sql("JSON_ARRAY_APPEND(?, '$', JSON_EXTRACT(?, '$'))", items, text)
+            data = sql("JSON_SET(?, ?, ?)", data, _path(name), longer)
+            growth += len(_path(name).encode()) + len(text.encode())
+            refusal = SessionRefused("wrong-type", name, f"{name!r} holds no list")
+            conditions.append(_Condition(sql("JSON_TYPE(?) = 'ARRAY'", items), refusal))
+        if growth:
+            fits = sql("OCTET_LENGTH(data)? + ? <= ?", freed, growth, self.max_bytes)
+            conditions.append(_Condition(fits, _too_large(self.max_bytes)))
+
+        # LAST_INSERT_ID(n) makes n come back with the acknowledgement, which saves reading it.
+        # The version is assigned before the data, so the count still sees the old data.
+        version = Sql("LAST_INSERT_ID(version + 1)")
+        if count is not None:
+            version = sql("version + 1 + 0 * LAST_INSERT_ID(?)", count)
+        where = LIVE
+        for condition in conditions:
+            where = sql("? AND ?", where, condition.sql)
+        user, absolute_s = _bytes(change.user), self.lifetimes.absolute_s
+        if change.rotate_to is None:
+            statement = sql(CHANGE, version, data, user, idle_s, key, where)
+        else:
+            starts_anew = (user, self._first_idle_s, absolute_s)
+            remembered_s = self.lifetimes.tombstone_s
+            statement = sql(ROTATE, change.rotate_to, version, data, *starts_anew, key, where, remembered_s)
+        return statement, conditions, count is not None
+
+    @property
+    def _first_idle_s(self) -> int:
+        return min(self.lifetimes.idle_s, self.lifetimes.absolute_s)
+
+    def _reason(self, key: bytes, conditions: Sequence[_Condition]) -> SessionError | None:
+        """Return why no row matched, by asking the row which condition fails; None if none does."""
+        verdicts = Sql("data IS NULL")
+        for condition in conditions:
+            verdicts = sql("?, ?", verdicts, condition.sql)
+        asked = sql("SELECT ? FROM sessions WHERE id = ? AND expires_at > UNIX_TIMESTAMP()", verdicts, key)
+        rows = self._ask(asked, repeatable=True).rows
+        if not rows or rows[0][0]:
+            return SessionGone(ended=bool(rows))
+        for condition, holds in zip(conditions, rows[0][1:], strict=True):
+            if not holds:
+                return condition.otherwise
+        return None
+
+    def _ask(self, statement: Sql, *, repeatable: bool = False) -> _Answer:
+        """Run one statement within what is left of the deadline.
+
+        repeatable: it may be run again although nobody knows whether it has been run.
+        Raises SessionStoreUnavailable and nothing else.
+        """
+        safe = UNDONE | BROKEN if repeatable else UNDONE
+        for repeats_left in reversed(range(MAX_REPEATS + 1)):
+            started = time.monotonic()
+            try:
+                return self._run(statement)
+            except (pymysql.err.MySQLError, PoolExhausted, OSError) as error:
+                if _code(error) not in safe or not repeats_left:
+                    raise SessionStoreUnavailable(f"the session table did not answer: {error}") from error
+            finally:
+                self._left_s -= time.monotonic() - started
+        raise AssertionError("the last repeat returns or raises")
+
+    def _run(self, statement: Sql) -> _Answer:
+        if self._left_s <= 0:
+            raise TimeoutError(f"the {self.deadline_s} s that a request may wait are used up")
+        if self._connection is None:
+            started = time.monotonic()
+            self._connection = self.pool.borrow(self._left_s)
+            left_s = self._left_s - (time.monotonic() - started)
+        else:
+            left_s = self._left_s
+        try:
+            self._connection.allow(max(left_s, 0.001))
+            with self._connection.cursor() as cursor:
+                matched = cursor.execute(statement.text, statement.parameters)
+                return _Answer(cursor.fetchall(), matched, cursor.lastrowid)
+        finally:
+            if not self._connection.open:
+                self.close()
+
+
+def _written(carried: int, *, counts: bool) -> Written:
+    if counts:
+        # The driver reads the eight bytes as unsigned.
+        return Written(None, carried - 2**64 if carried >= 2**63 else carried)
+    return Written(carried or None)
+
+
+def _path(name: str) -> str:
+    return f"$.{json.dumps(name, ensure_ascii=False)}"
+
+
+def _bytes(user: str | None) -> bytes | None:
+    return None if user is None else user.encode()
+
+
+def _code(error: BaseException | None) -> int | None:
+    """Return the number that the driver gives an error, None for an error of another kind."""
+    first = error.args[0] if isinstance(error, pymysql.err.MySQLError) and error.args else None
+    return first if isinstance(first, int) else None
+
+
+def _too_large(max_bytes: int) -> SessionRefused:
+    return SessionRefused("too-large", None, f"the session would exceed {max_bytes} bytes")
