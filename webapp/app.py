@@ -1,0 +1,251 @@
+"""The demo shop and the probe API. It knows sessions as dicts, and nothing of where they are kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from bottle import Bottle, HTTPError, HTTPResponse, redirect, request, response, static_file, template
+
+from plugin import SessionPlugin
+from problem import PROBLEM_JSON, Problem
+from sessions.handler import MAX_USER_BYTES, Json
+from sessions.ijson import NotIJson, parse
+from sessions.session import Session
+
+HERE = os.path.dirname(__file__)
+MAX_BODY_BYTES = 65536
+MAX_KEY_LENGTH = 128
+TRAIL_LENGTH = 12
+TEAS = ("Assam", "Darjeeling", "Earl Grey", "Gunpowder", "Lapsang", "Sencha")
+
+
+def build_app(
+    plugin: SessionPlugin, server: str, is_draining: Callable[[], bool], store_answers: Callable[[], bool]
+) -> Callable[..., Iterable[bytes]]:
+    """Return the WSGI application that calls itself `server` in every answer."""
+    app = Bottle()
+    app.install(plugin)
+    add_probe_api(app, server)
+    add_health(app, server, is_draining, store_answers)
+    add_page(app, server)
+    app.default_error_handler = show_error  # type: ignore[method-assign]
+    return signed(app, server)
+
+
+# The probe API: what harness, load test and benchmark speak
+
+
+def add_probe_api(app: Bottle, server: str) -> None:
+    @app.get("/api/stateless")
+    def stateless() -> dict[str, Json]:
+        return {"server": server}
+
+    @app.get("/api/session")
+    def show(session: Session) -> dict[str, Json]:
+        return {"server": server, "user": session.user, "data": dict(session)}
+
+    @app.put("/api/session/data/<:re:[\\s\\S]*>")
+    def set_value(session: Session) -> HTTPResponse:
+        session[key_in_path("/api/session/data/")] = json_body()
+        return no_content()
+
+    @app.delete("/api/session/data/<:re:[\\s\\S]*>")
+    def remove_value(session: Session) -> HTTPResponse:
+        session.remove(key_in_path("/api/session/data/"))
+        return no_content()
+
+    @app.post("/api/session/counters/<:re:[\\s\\S]*>")
+    def count(session: Session) -> dict[str, Json]:
+        return {"value": session.add(key_in_path("/api/session/counters/"))}
+
+    @app.post("/api/session/lists/<:re:[\\s\\S]*>")
+    def append(session: Session) -> dict[str, Json]:
+        return {"length": session.append(key_in_path("/api/session/lists/"), json_body())}
+
+    @app.post("/api/login")
+    def login(session: Session) -> dict[str, Json]:
+        body = json_body()
+        user = user_named(body.get("user") if isinstance(body, dict) else None)
+        session.login(user)
+        return {"user": user}
+
+    @app.post("/api/logout")
+    def logout(session: Session) -> HTTPResponse:
+        session.destroy()
+        return no_content()
+
+    @app.post("/api/logout-everywhere")
+    def logout_everywhere(session: Session) -> dict[str, Json]:
+        if session.user is None:
+            raise Problem(401, "not-logged-in", "Log in first: whose sessions should end?")
+        return {"ended": session.destroy_all_of_user()}
+
+
+def json_body() -> Json:
+    """Return the value in the request's body. Raises a 400 or 413 problem."""
+    if request.content_length > MAX_BODY_BYTES:
+        raise body_too_large()
+    body = request.body.read(MAX_BODY_BYTES + 1)
+    if len(body) > MAX_BODY_BYTES:
+        raise body_too_large()
+    try:
+        return parse(body)
+    except NotIJson as error:
+        raise Problem(400, "not-i-json", f"The body is refused: {error}.") from error
+
+
+def body_too_large() -> Problem:
+    return Problem(413, "too-large", f"A body has at most {MAX_BODY_BYTES} bytes.")
+
+
+def key_in_path(prefix: str) -> str:
+    """Return the percent-decoded rest of the path behind the prefix. Raises a 400 problem.
+
+    From the raw path: Bottle drops bytes that are not UTF-8, and so mistakes one key for another.
+    """
+    raw_path = request.environ["RAW_URI"].partition("?")[0]
+    try:
+        key = unquote_to_bytes(raw_path.removeprefix(prefix)).decode()
+    except UnicodeDecodeError as error:
+        raise Problem(400, "bad-key", "The key is not UTF-8.") from error
+    if not 1 <= len(key) <= MAX_KEY_LENGTH:
+        raise Problem(400, "bad-key", f"A key has 1 to {MAX_KEY_LENGTH} characters, this one {len(key)}.")
+    return key
+
+
+def user_named(name: Json) -> str:
+    if not isinstance(name, str) or not 1 <= len(name.encode()) <= MAX_USER_BYTES:
+        raise Problem(400, "bad-user", f"A user is a name of 1 to {MAX_USER_BYTES} bytes of UTF-8.")
+    return name
+
+
+def no_content() -> HTTPResponse:
+    return HTTPResponse(status=204)
+
+
+# For the balancer and for people
+
+
+def add_health(
+    app: Bottle, server: str, is_draining: Callable[[], bool], store_answers: Callable[[], bool]
+) -> None:
+    @app.get("/healthz")
+    def alive() -> dict[str, Json]:
+        return {"server": server}
+
+    @app.get("/readyz")
+    def ready() -> dict[str, Json]:
+        # Never asks the database: a dependency that all servers share must not take them all out.
+        if is_draining():
+            raise Problem(404, "draining", "This server finishes what it has and takes nothing new.")
+        return {"server": server}
+
+    @app.get("/healthz/store")
+    def store() -> dict[str, Json]:
+        if not store_answers():
+            raise Problem(503, "store-unavailable", "The session table does not answer.", Retry_After="1")
+        return {"server": server}
+
+
+# The page: what a newcomer clicks to believe it
+
+
+def add_page(app: Bottle, server: str) -> None:
+    @app.get("/")
+    def page(session: Session) -> str:
+        # The one-line atomic read-modify-write: run again if another tab was faster.
+        visits = session.modify("visits", lambda before: one_more(before, server), {"count": 0, "trail": []})
+        return template(
+            "page",
+            server=server,
+            visits=visits,
+            cart=session.get("cart", {}),
+            user=session.user,
+            teas=TEAS,
+            template_lookup=[os.path.join(HERE, "views")],
+        )
+
+    @app.get("/static/<path:path>")
+    def static(path: str) -> HTTPResponse:
+        return static_file(path, root=os.path.join(HERE, "static"))
+
+    @app.post("/cart")
+    def change_cart(session: Session) -> None:
+        tea = request.forms.getunicode("tea")
+        if tea in TEAS:
+            pieces = -1 if request.forms.get("action") == "remove" else 1
+            session.modify("cart", lambda cart: with_tea(cart, tea, pieces), {})
+        redirect("/", 303)
+
+    @app.post("/login")
+    def log_in(session: Session) -> None:
+        session.login(user_named(request.forms.getunicode("user", "").strip()))
+        redirect("/", 303)
+
+    @app.post("/logout")
+    def log_out(session: Session) -> None:
+        session.destroy()
+        redirect("/", 303)
+
+    @app.post("/logout-everywhere")
+    def log_out_everywhere(session: Session) -> None:
+        if session.user is not None:
+            session.destroy_all_of_user()
+        redirect("/", 303)
+
+
+def one_more(before: Any, server: str) -> Json:
+    return {"count": before["count"] + 1, "trail": [*before["trail"], server][-TRAIL_LENGTH:]}
+
+
+def with_tea(cart: Any, tea: str, pieces: int) -> Json:
+    count = cart.get(tea, 0) + pieces
+    return {name: n for name, n in {**cart, tea: count}.items() if n > 0}
+
+
+# Every answer
+
+
+def show_error(error: HTTPError) -> str:
+    """Return the body of an error: a page for a person, problem JSON for a program."""
+    if isinstance(error, Problem):
+        problem = error
+    else:
+        title = error.status_line.partition(" ")[2].lower().replace(" ", "-")
+        problem = Problem(error.status_code, title, str(error.body))
+    wants_page = "text/html" in request.get_header("Accept", "") and not request.path.startswith("/api/")
+    response.content_type = "text/html; charset=UTF-8" if wants_page else PROBLEM_JSON
+    if wants_page:
+        return template("error", problem=problem, template_lookup=[os.path.join(HERE, "views")])
+    return problem.to_json()
+
+
+def signed(app: Bottle, server: str) -> Callable[..., Iterable[bytes]]:
+    """Return the application with the server's name, and a ban on caching, on whatever it answers.
+
+    Around Bottle and not a hook in it: no answer gets past this.
+    """
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        def start_signed(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            headers = [*headers, ("X-Served-By", server), *SECURITY_HEADERS]
+            if not environ["PATH_INFO"].startswith("/static/"):
+                headers.append(("Cache-Control", "no-store"))
+            return start_response(status, headers, exc_info)
+
+        return app(environ, start_signed)
+
+    return application
+
+
+SECURITY_HEADERS = (
+    (
+        "Content-Security-Policy",
+        "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+)

@@ -1,0 +1,108 @@
+"""The environment, read once at boot into a frozen dataclass, or refused.
+
+Every setting with its meaning, unit and default is in .env.example; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+# Exists while this container finishes what it has. Memory, so it is gone when the container restarts.
+DRAINING = Path("/dev/shm/draining")
+
+
+class ConfigError(ValueError):
+    """A setting cannot be used. The message names the variable, its value and what to type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    db_host: str
+    db_port: int
+    db_name: str
+    db_user: str
+    db_password_file: str
+    db_pool: int
+    store_deadline_s: float
+    session_idle_s: int
+    session_absolute_s: int
+    session_touch_s: int
+    session_max_bytes: int
+    tombstone_s: int
+    session_cookie: str
+    session_cookie_max_age_s: int | None
+    session_cookie_secure: bool
+    janitor_period_s: int
+    janitor_batch: int
+    janitor_pause_ms: int
+
+    def db_password(self) -> str:
+        """The password, read from its file: the environment of a container is no secret."""
+        try:
+            return Path(self.db_password_file).read_text().strip()
+        except OSError as error:
+            raise ConfigError(
+                f"DB_PASSWORD_FILE={self.db_password_file!r} cannot be read ({error.strerror}); "
+                "`make up` writes the secrets and mounts them"
+            ) from error
+
+
+def read_config(env: Mapping[str, str]) -> Config:
+    """Return the settings in env, defaults filled in. Raises ConfigError at the first bad one."""
+    config = Config(
+        db_host=env.get("DB_HOST", "db"),
+        db_port=whole(env, "DB_PORT", 3306, unit="port"),
+        db_name=env.get("DB_NAME", "hopproof"),
+        db_user=env.get("DB_USER", "web"),
+        db_password_file=env.get("DB_PASSWORD_FILE", "/run/secrets/db_web_password"),
+        db_pool=whole(env, "DB_POOL", 8, unit="connections"),
+        store_deadline_s=decimal(env, "STORE_DEADLINE_S", 2.5, unit="seconds"),
+        session_idle_s=whole(env, "SESSION_IDLE_S", 1800, unit="seconds"),
+        session_absolute_s=whole(env, "SESSION_ABSOLUTE_S", 43200, unit="seconds"),
+        session_touch_s=whole(env, "SESSION_TOUCH_S", 60, unit="seconds"),
+        session_max_bytes=whole(env, "SESSION_MAX_BYTES", 65536, unit="bytes"),
+        tombstone_s=whole(env, "TOMBSTONE_S", 60, unit="seconds"),
+        session_cookie=cookie_name(env, "SESSION_COOKIE", "session"),
+        session_cookie_max_age_s=whole(env, "SESSION_COOKIE_MAX_AGE_S", 0, unit="seconds", least=0) or None,
+        session_cookie_secure=yes_or_no(env, "SESSION_COOKIE_SECURE", "no"),
+        janitor_period_s=whole(env, "JANITOR_PERIOD_S", 60, unit="seconds"),
+        janitor_batch=whole(env, "JANITOR_BATCH", 500, unit="rows"),
+        janitor_pause_ms=whole(env, "JANITOR_PAUSE_MS", 50, unit="milliseconds"),
+    )
+    if config.session_touch_s >= config.session_idle_s:
+        raise ConfigError(
+            f"SESSION_TOUCH_S={config.session_touch_s} is not below SESSION_IDLE_S={config.session_idle_s}: "
+            "active visitors would be logged out; try a tenth of it"
+        )
+    return config
+
+
+def whole(env: Mapping[str, str], name: str, default: int, *, unit: str, least: int = 1) -> int:
+    raw = env.get(name) or str(default)
+    if raw.isascii() and raw.isdigit() and int(raw) >= least:
+        return int(raw)
+    raise ConfigError(f"{name}={raw!r} is not a whole number of {unit} from {least} on; try {name}={default}")
+
+
+def decimal(env: Mapping[str, str], name: str, default: float, *, unit: str) -> float:
+    raw = env.get(name) or str(default)
+    if re.fullmatch(r"\d+(\.\d+)?", raw, re.ASCII) and float(raw) > 0:
+        return float(raw)
+    raise ConfigError(f"{name}={raw!r} is not a positive number of {unit}; try {name}={default}")
+
+
+def yes_or_no(env: Mapping[str, str], name: str, default: str) -> bool:
+    raw = env.get(name) or default
+    if raw in ("yes", "no"):
+        return raw == "yes"
+    raise ConfigError(f"{name}={raw!r} is neither yes nor no; try {name}={default}")
+
+
+def cookie_name(env: Mapping[str, str], name: str, default: str) -> str:
+    raw = env.get(name) or default
+    if re.fullmatch(r"[A-Za-z0-9_-]+", raw, re.ASCII):
+        return raw
+    raise ConfigError(f"{name}={raw!r} is not made of letters, digits, _ and - only; try {name}={default}")

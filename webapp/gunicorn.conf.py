@@ -1,0 +1,50 @@
+"""The process model of one container."""
+
+import os
+import signal
+from types import FrameType
+
+from config import DRAINING
+
+bind = "0.0.0.0:8000"
+# Never cpu_count(): in a container that is the host's, and the capacity sum needs a number that is known.
+workers = int(os.environ.get("WEB_WORKERS", "1"))
+worker_class = "gevent"
+# Above the balancer's maxconn per server, so that the queue is in the balancer, where it can go elsewhere.
+worker_connections = 1000
+# Longer than the balancer keeps an idle connection: the side that reuses must be the side that closes.
+keepalive = 75
+# The balancer decides what is too long; up to there a cookie is just not ours.
+limit_request_field_size = 65536
+# The default, /tmp, can be a disk: a stalled disk would look like a hung worker.
+worker_tmp_dir = "/dev/shm"
+# Nobody uses it, and it fails on a read-only root.
+control_socket_disable = True
+# Below stop_grace_period less drain_s in docker-compose.yml, above the balancer's longest request.
+graceful_timeout = 11
+# Trust in X-Forwarded-* is a matter of the app, and it has none.
+forwarded_allow_ips = ""
+accesslog = None  # the balancer logs every request, with the server that answered
+
+# Seconds from "not ready" to "not listening": the balancer asks once a second and takes one
+# 404 for an answer; a second and a half is for its time-out and its clock.
+drain_s = 2.5
+
+
+def on_starting(server) -> None:
+    DRAINING.unlink(missing_ok=True)
+
+
+def when_ready(server) -> None:
+    """Put a pause between SIGTERM and the stop.
+
+    gunicorn closes its listener the moment it is told to stop, while the balancer still
+    sends: without the pause every `docker stop` costs a few visitors an error.
+    """
+
+    def drain(signum: int, frame: FrameType | None) -> None:
+        DRAINING.touch()
+        signal.signal(signal.SIGALRM, lambda *_: server.signal(signal.SIGTERM, None))
+        signal.setitimer(signal.ITIMER_REAL, drain_s)
+
+    signal.signal(signal.SIGTERM, drain)

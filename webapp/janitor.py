@@ -1,0 +1,49 @@
+"""Removes expired sessions on a schedule, outside any request.
+
+PHP rolls dice inside requests instead; then a visitor waits for the broom, and on a quiet
+site nobody sweeps. Several janitors may run: the handler lets one clean at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import log
+from config import read_config
+from sessions.handler import SessionHandler, SessionStoreUnavailable
+from store import mysql_handlers
+
+logger = logging.getLogger("janitor")
+
+
+def clean_every(period_s: float, new_handler: Callable[[], SessionHandler], stop: threading.Event) -> None:
+    """Clean now and then once a period until `stop` is set. An outage is logged, never fatal."""
+    while not stop.is_set():
+        started = time.monotonic()
+        handler = new_handler()
+        handler.open()
+        try:
+            removed = handler.clean()
+            logger.info("removed %d expired sessions in %.2f s", removed, time.monotonic() - started)
+        except SessionStoreUnavailable as error:
+            logger.error("could not clean, trying again in %d s: %s", period_s, error)
+        finally:
+            handler.close()
+        stop.wait(period_s)
+
+
+def main() -> None:
+    log.to_stdout()
+    config = read_config(os.environ)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    clean_every(config.janitor_period_s, mysql_handlers(config, connections=1), stop)
+
+
+if __name__ == "__main__":
+    main()

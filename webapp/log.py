@@ -1,0 +1,37 @@
+"""Log lines as JSON, with the balancer's request id, so that its log and ours can be joined."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+
+from bottle import request
+
+
+class JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": _request_id(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps({name: value for name, value in line.items() if value is not None})
+
+
+def to_stdout() -> None:
+    """Send what this process logs, from info on, to standard output as JSON lines."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def _request_id() -> str | None:
+    try:
+        return request.get_header("X-Request-ID")
+    except RuntimeError:  # outside of a request
+        return None

@@ -1,0 +1,35 @@
+<%
+headings = {
+    400: "That cannot be used",
+    404: "There is nothing here",
+    405: "There is nothing here",
+    409: "Somebody else was faster",
+    413: "That is too much",
+    503: "The session table does not answer",
+}
+ended = problem.kind == "session-gone"
+heading = "This session has ended" if ended else headings.get(problem.status_code, "Something went wrong here")
+rebase("layout", title=heading)
+%>
+<main class="problem">
+<h1>{{heading}}</h1>
+% if ended:
+<p>You logged in or out in another tab or browser, and this request still carried the old session.
+Nothing was changed. If you are logged in elsewhere in this browser, trying again is enough.</p>
+% elif problem.status_code == 503:
+<p>The web server is well, but it could not reach the table where your visits, your tea and your name are kept.
+It would rather say so than show you an empty cart. Whatever was confirmed to you is still in the table; give it a moment.</p>
+% elif problem.status_code >= 500:
+<p>The fault is ours, not yours. Whatever was confirmed to you is still in the table.</p>
+% else:
+<p>{{problem.detail}}</p>
+<p>Your visits, your tea and your name are as they were.</p>
+% end
+<div class="row">
+<a class="button" href="/">Try again</a>
+% if ended or problem.status_code == 500:
+<form method="post" action="/logout"><button>Start afresh</button></form>
+% end
+</div>
+<p class="note">{{problem.status_code}} {{problem.kind}}</p>
+</main>

@@ -1,0 +1,42 @@
+"""Composition root: config → handler → plugin → app. The only file that knows them all."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import log
+from app import build_app
+from config import DRAINING, read_config
+from plugin import Cookie, SessionPlugin
+from sessions.handler import SessionStoreUnavailable
+from store import mysql_handlers
+
+log.to_stdout()
+config = read_config(os.environ)
+new_handler = mysql_handlers(config, config.db_pool)
+
+
+def store_answers() -> bool:
+    handler = new_handler()
+    handler.open()
+    try:
+        handler.read(bytes(32))
+    except SessionStoreUnavailable:
+        return False
+    finally:
+        handler.close()
+    return True
+
+
+application = build_app(
+    SessionPlugin(
+        new_handler,
+        Cookie(config.session_cookie, config.session_cookie_max_age_s, config.session_cookie_secure),
+        config.session_touch_s,
+    ),
+    # The container's own id. A slot name of the balancer would pass to the next container.
+    server=f"web-{socket.gethostname()}",
+    is_draining=DRAINING.exists,
+    store_answers=store_answers,
+)
