@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# Settings for the scripts, by Compose's own rule: the environment wins over .env, and .env over the default.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export HOPPROOF_STATE=${HOPPROOF_STATE:-$root/.state}
+
+setting() { # setting NAME DEFAULT
+  local line
+  if [ -n "${!1:-}" ]; then
+    printf '%s' "${!1}"
+    return
+  fi
+  line=$(grep -E "^$1=." "$root/.env" 2>/dev/null | tail -n 1) || true
+  line=${line#*=}
+  printf '%s' "${line:-$2}"
+}
+
+whole_setting() { # whole_setting NAME DEFAULT LEAST MOST UNIT
+  local value
+  value=$(setting "$1" "$2")
+  case $value in
+    '' | *[!0-9]* | ??????*) ;;
+    *) [ "$value" -lt "$3" ] || [ "$value" -gt "$4" ] || { printf '%s' "$value"; return; } ;;
+  esac
+  printf "%s='%s' is not a whole number of %s from %d to %d; try %s=%s\n" "$1" "$value" "$5" "$3" "$4" "$1" "$2" >&2
+  return 1
+}
