@@ -1,6 +1,6 @@
 # Every verb. Plain `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean logs ps scale dev
+.PHONY: help up down clean logs ps scale dev test lock
 
 ##@ Run
 up: ## Set up what is missing and start everything (3 min on a bare machine, 10 s afterwards)
@@ -26,6 +26,12 @@ logs: ## Follow the logs of all containers (Ctrl-C ends)
 ##@ Develop
 dev: ## One server on the memory handler, reloading, no engine needed: http://127.0.0.1:8000
 	@infra/dev
+
+test: ## Lint, types, unit, contract and integration tests, beside whatever runs (8 min, 12 on a bare machine)
+	@tests/run
+
+lock: ## Pin the newest versions of what the requirements.in ask for (needs uv)
+	@infra/lock
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
