@@ -1,25 +1,22 @@
-"""The demo shop and the probe API. It knows sessions as dicts, and nothing of where they are kept."""
+"""The probe API and what every answer has. It knows sessions as dicts, and nothing of where they are kept."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from bottle import Bottle, HTTPError, HTTPResponse, redirect, request, response, static_file, template
+from bottle import Bottle, HTTPError, HTTPResponse, request, response
 
+from page import CONTENT_SECURITY_POLICY, add_page, checked_user, error_page
 from plugin import SessionPlugin
 from problem import PROBLEM_JSON, Problem
-from sessions.handler import MAX_USER_BYTES, Json
+from sessions.handler import Json
 from sessions.ijson import NotIJson, parse
 from sessions.session import Session
 
-HERE = os.path.dirname(__file__)
 MAX_BODY_BYTES = 65536
 MAX_KEY_LENGTH = 128
-TRAIL_LENGTH = 12
-TEAS = ("Assam", "Darjeeling", "Earl Grey", "Gunpowder", "Lapsang", "Sencha")
 
 
 def build_app(
@@ -68,9 +65,9 @@ def add_probe_api(app: Bottle, server: str) -> None:
     @app.post("/api/login")
     def login(session: Session) -> dict[str, Json]:
         body = json_body()
-        user = user_named(body.get("user") if isinstance(body, dict) else None)
-        session.login(user)
-        return {"user": user}
+        name = body.get("user") if isinstance(body, dict) else None
+        session.login(checked_user(name))
+        return {"user": name}
 
     @app.post("/api/logout")
     def logout(session: Session) -> HTTPResponse:
@@ -116,12 +113,6 @@ def key_in_path(prefix: str) -> str:
     return key
 
 
-def user_named(name: Json) -> str:
-    if not isinstance(name, str) or not 1 <= len(name.encode()) <= MAX_USER_BYTES:
-        raise Problem(400, "bad-user", f"A user is a name of 1 to {MAX_USER_BYTES} bytes of UTF-8.")
-    return name
-
-
 def no_content() -> HTTPResponse:
     return HTTPResponse(status=204)
 
@@ -150,62 +141,6 @@ def add_health(
         return {"server": server}
 
 
-# The page: what a newcomer clicks to believe it
-
-
-def add_page(app: Bottle, server: str) -> None:
-    @app.get("/")
-    def page(session: Session) -> str:
-        # The one-line atomic read-modify-write: run again if another tab was faster.
-        visits = session.modify("visits", lambda before: one_more(before, server), {"count": 0, "trail": []})
-        return template(
-            "page",
-            server=server,
-            visits=visits,
-            cart=session.get("cart", {}),
-            user=session.user,
-            teas=TEAS,
-            template_lookup=[os.path.join(HERE, "views")],
-        )
-
-    @app.get("/static/<path:path>")
-    def static(path: str) -> HTTPResponse:
-        return static_file(path, root=os.path.join(HERE, "static"))
-
-    @app.post("/cart")
-    def change_cart(session: Session) -> None:
-        tea = request.forms.getunicode("tea")
-        if tea in TEAS:
-            pieces = -1 if request.forms.get("action") == "remove" else 1
-            session.modify("cart", lambda cart: with_tea(cart, tea, pieces), {})
-        redirect("/", 303)
-
-    @app.post("/login")
-    def log_in(session: Session) -> None:
-        session.login(user_named(request.forms.getunicode("user", "").strip()))
-        redirect("/", 303)
-
-    @app.post("/logout")
-    def log_out(session: Session) -> None:
-        session.destroy()
-        redirect("/", 303)
-
-    @app.post("/logout-everywhere")
-    def log_out_everywhere(session: Session) -> None:
-        if session.user is not None:
-            session.destroy_all_of_user()
-        redirect("/", 303)
-
-
-def one_more(before: Any, server: str) -> Json:
-    return {"count": before["count"] + 1, "trail": [*before["trail"], server][-TRAIL_LENGTH:]}
-
-
-def with_tea(cart: Any, tea: str, pieces: int) -> Json:
-    count = cart.get(tea, 0) + pieces
-    return {name: n for name, n in {**cart, tea: count}.items() if n > 0}
-
-
 # Every answer
 
 
@@ -218,34 +153,26 @@ def show_error(error: HTTPError) -> str:
         problem = Problem(error.status_code, title, str(error.body))
     wants_page = "text/html" in request.get_header("Accept", "") and not request.path.startswith("/api/")
     response.content_type = "text/html; charset=UTF-8" if wants_page else PROBLEM_JSON
-    if wants_page:
-        return template("error", problem=problem, template_lookup=[os.path.join(HERE, "views")])
-    return problem.to_json()
+    return error_page(problem) if wants_page else problem.to_json()
 
 
 def signed(app: Bottle, server: str) -> Callable[..., Iterable[bytes]]:
-    """Return the application with the server's name, and a ban on caching, on whatever it answers.
+    """Return the application with the server's name on whatever it answers, and what browsers must not do.
 
     Around Bottle and not a hook in it: no answer gets past this.
     """
+    signature = [
+        ("X-Served-By", server),
+        ("Cache-Control", "no-store"),
+        ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "same-origin"),
+    ]
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         def start_signed(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            headers = [*headers, ("X-Served-By", server), *SECURITY_HEADERS]
-            if not environ["PATH_INFO"].startswith("/static/"):
-                headers.append(("Cache-Control", "no-store"))
-            return start_response(status, headers, exc_info)
+            return start_response(status, [*headers, *signature], exc_info)
 
         return app(environ, start_signed)
 
     return application
-
-
-SECURITY_HEADERS = (
-    (
-        "Content-Security-Policy",
-        "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-    ),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "same-origin"),
-)

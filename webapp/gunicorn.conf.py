@@ -12,22 +12,20 @@ workers = int(os.environ.get("WEB_WORKERS", "1"))
 worker_class = "gevent"
 # Above the balancer's maxconn per server, so that the queue is in the balancer, where it can go elsewhere.
 worker_connections = 1000
-# Longer than the balancer keeps an idle connection: the side that reuses must be the side that closes.
-keepalive = 75
 # The balancer decides what is too long; up to there a cookie is just not ours.
 limit_request_field_size = 65536
 # The default, /tmp, can be a disk: a stalled disk would look like a hung worker.
 worker_tmp_dir = "/dev/shm"
 # Nobody uses it, and it fails on a read-only root.
 control_socket_disable = True
-# Below stop_grace_period less drain_s in docker-compose.yml, above the balancer's longest request.
-graceful_timeout = 11
+# What a request may wait for its store, and air. drain_s and this fit in Compose's stop_grace_period.
+graceful_timeout = 4
 # Trust in X-Forwarded-* is a matter of the app, and it has none.
 forwarded_allow_ips = ""
 accesslog = None  # the balancer logs every request, with the server that answered
 
 # Seconds from "not ready" to "not listening": the balancer asks once a second and takes one
-# 404 for an answer; a second and a half is for its time-out and its clock.
+# 404 for an answer; the rest is for a busy machine.
 drain_s = 2.5
 
 

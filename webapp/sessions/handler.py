@@ -115,6 +115,8 @@ class Change:
         counted = [pair[0] for pair in (self.add, self.append) if pair is not None]
         if len(counted) > 1:
             raise ValueError("a change adds or appends at most once; write twice")
+        if self.add is not None and type(self.add[1]) is not int:
+            raise ValueError(f"{self.add[1]!r} cannot be added: a count is an integer")
         if len({*self.set, *self.remove, *counted}) < len(self.set) + len(self.remove) + len(counted):
             raise ValueError("a key occurs twice in one change; write twice")
         if self.create and (self.rotate_to is not None or self.expected_version is not None):

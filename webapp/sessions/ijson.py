@@ -50,7 +50,7 @@ def encode(value: Json, key: str) -> str:
     Raises SessionRefused, naming the key.
     """
     try:
-        check(key)
+        check({key: None})
         check(value)
     except NotIJson as error:
         raise SessionRefused("not-i-json", key, f"{key!a} cannot be stored: {error}") from error

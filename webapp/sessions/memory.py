@@ -142,10 +142,13 @@ class MemoryHandler:
     def _applied(self, change: Change, data: dict[str, Json]) -> tuple[dict[str, str], int | None]:
         """Return the data after the change as texts, and what add or append counted."""
         result = None
+        for key in change.remove:
+            encode(key, key)
         data = {key: value for key, value in data.items() if key not in change.remove}
         data.update(change.set)
         if change.add is not None:
             key, n = change.add
+            encode(n, key)
             count = data.get(key, 0)
             if type(count) is not int or abs(count + n) > MAX_INTEGER:
                 raise SessionRefused("wrong-type", key, f"{key!r} holds nothing that {n} can be added to")

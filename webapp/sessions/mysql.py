@@ -57,6 +57,9 @@ def sql(template: str, *parts: Any) -> Sql:
     return Sql(text, tuple(parameter for piece in pieces for parameter in piece.parameters))
 
 
+# By its text: MySQL's JSON_TYPE has another name for integers from 2^32 on, MariaDB's takes 1e16 for one.
+IS_INTEGER = "CAST(? AS CHAR) REGEXP '^-{0,1}[0-9]{1,16}$'"
+
 LIVE = Sql("data IS NOT NULL AND expires_at > UNIX_TIMESTAMP()")
 NOW_PLUS = "UNIX_TIMESTAMP() + ?"
 # Never backwards, and never beyond the absolute timeout.
@@ -77,12 +80,13 @@ CHANGE = f"""UPDATE sessions SET version = ?, data = ?, `user` = COALESCE(?, `us
 # One statement moves the session to its new id and leaves a tombstone under the old one, so
 # nobody ever sees it under both or neither: the SELECT yields the row twice, as the new id,
 # which is inserted, and as the old id, which is there already and so becomes the tombstone.
+# A new id that is taken would become one as well; made into the old id, it is a duplicate instead.
 ROTATE = f"""INSERT INTO sessions (id, version, data, `user`, created_at, expires_at, absolute_at)
   SELECT IF(copy.is_new, ?, id), ?, ?, COALESCE(?, `user`), UNIX_TIMESTAMP(), {NOW_PLUS}, {NOW_PLUS}
   FROM sessions AS old JOIN (SELECT TRUE AS is_new UNION ALL SELECT FALSE) AS copy
   WHERE id = ? AND ? FOR UPDATE
   ON DUPLICATE KEY UPDATE
-    sessions.data = NULL, sessions.`user` = NULL, sessions.expires_at = {NOW_PLUS}"""
+    sessions.id = ?, sessions.data = NULL, sessions.`user` = NULL, sessions.expires_at = {NOW_PLUS}"""
 
 END = f"UPDATE sessions SET data = NULL, `user` = NULL, expires_at = {NOW_PLUS}"
 DESTROY = f"{END} WHERE id = ? AND ?"
@@ -108,7 +112,7 @@ class Connection(pymysql.connections.Connection):
     def said_something(self) -> bool:
         try:
             return bool(select.select([self._sock], [], [], 0)[0])  # type: ignore[attr-defined]
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError):
             # Closed, or a descriptor beyond what select can watch: a new connection is the safe answer.
             return True
 
@@ -244,17 +248,12 @@ class MySQLHandler:
         if change.append is not None:
             name, item = change.append
             data[name], result = [item], 1
-        members = (f"{json.dumps(name)}:{encode(value, name)}" for name, value in data.items())
+        members = (f"{_name(name)}:{encode(value, name)}" for name, value in data.items())
         text = "{" + ",".join(members) + "}"
         if len(text.encode()) > self.max_bytes:
             raise _too_large(self.max_bytes)
         absolute_s = self.lifetimes.absolute_s
-        try:
-            self._ask(sql(CREATE, key, text, _bytes(change.user), self._first_idle_s, absolute_s))
-        except SessionStoreUnavailable as error:
-            if _code(error.__cause__) == ER.DUP_ENTRY:
-                raise SessionConflict("the new key is taken") from error
-            raise
+        self._ask(sql(CREATE, key, text, _bytes(change.user), self._first_idle_s, absolute_s))
         return Written(1 if result is None else None, result)
 
     def _statement(self, key: bytes, change: Change) -> tuple[Sql, list[_Condition], bool]:
@@ -284,7 +283,7 @@ class MySQLHandler:
             data = sql("JSON_SET(?, ?, ?)", data, _path(name), count)
             growth += len(_path(name).encode()) + len(str(MAX_INTEGER))
             addable = sql(
-                "(? IS NULL AND ABS(?) <= ? OR JSON_TYPE(?) = 'INTEGER' AND ABS(?) <= ?)",
+                f"(? IS NULL AND ABS(?) <= ? OR {IS_INTEGER} AND ABS(?) <= ?)",
                 *(old, n, MAX_INTEGER),
                 *(old, count, MAX_INTEGER),
             )
@@ -292,7 +291,7 @@ class MySQLHandler:
             conditions.append(_Condition(addable, refusal))
         if change.append is not None:
             name, item = change.append
-            text = encode(item, name)
+            text = encode([item], name)[1:-1]  # in its list, which is one more container
             items = sql("COALESCE(JSON_EXTRACT(data, ?), JSON_ARRAY())", _path(name))
             count = sql("JSON_LENGTH(?) + 1", items)
             longer = sql("JSON_ARRAY_APPEND(?, '$', JSON_EXTRACT(?, '$'))", items, text)
@@ -317,8 +316,8 @@ class MySQLHandler:
             statement = sql(CHANGE, version, data, user, idle_s, key, where)
         else:
             starts_anew = (user, self._first_idle_s, absolute_s)
-            remembered_s = self.lifetimes.tombstone_s
-            statement = sql(ROTATE, change.rotate_to, version, data, *starts_anew, key, where, remembered_s)
+            ends_old = (key, self.lifetimes.tombstone_s)
+            statement = sql(ROTATE, change.rotate_to, version, data, *starts_anew, key, where, *ends_old)
         return statement, conditions, count is not None
 
     @property
@@ -343,7 +342,7 @@ class MySQLHandler:
         """Run one statement within what is left of the deadline.
 
         repeatable: it may be run again although nobody knows whether it has been run.
-        Raises SessionStoreUnavailable and nothing else.
+        Raises SessionStoreUnavailable, or SessionConflict where a new key is taken.
         """
         safe = UNDONE | BROKEN if repeatable else UNDONE
         for repeats_left in reversed(range(MAX_REPEATS + 1)):
@@ -351,6 +350,8 @@ class MySQLHandler:
             try:
                 return self._run(statement)
             except (pymysql.err.MySQLError, PoolExhausted, OSError) as error:
+                if _code(error) == ER.DUP_ENTRY:
+                    raise SessionConflict("the new key is taken") from error
                 if _code(error) not in safe or not repeats_left:
                     raise SessionStoreUnavailable(f"the session table did not answer: {error}") from error
             finally:
@@ -384,7 +385,14 @@ def _written(carried: int, *, counts: bool) -> Written:
 
 
 def _path(name: str) -> str:
-    return f"$.{json.dumps(name, ensure_ascii=False)}"
+    return f"$.{_name(name)}"
+
+
+def _name(name: str) -> str:
+    """Return the one spelling of a key. MariaDB compares names as they are spelled, escapes included."""
+    text = encode(name, name)
+    # MariaDB cannot read a path in which a name starts with a minus, in quotes or not.
+    return text.replace("-", "\\u002d", 1) if name.startswith("-") else text
 
 
 def _bytes(user: str | None) -> bytes | None:

@@ -120,16 +120,18 @@ class Session(MutableMapping[str, Json]):
     def add(self, key: str, n: int = 1) -> int:
         """Add n to the integer under key, 0 if there is none, and return the sum. Atomic."""
         total = self._count(Change(add=(key, n)))
-        if self._was_read:
+        if self._was_read or key in self._data:
             self._data[key] = total
+            self._texts[key] = encode(total, key)
         return total
 
     def append(self, key: str, value: Json) -> int:
         """Append to the list under key, empty if there is none, and return its length. Atomic."""
         length = self._count(Change(append=(key, value)))
-        if self._was_read:
-            items = self._data.setdefault(key, [])
-            assert isinstance(items, list), "the store has just appended to it"
+        if self._was_read or key in self._data:
+            items = self._data.get(key)
+            if not isinstance(items, list):  # absent, or made a list by another request since
+                items = self._data[key] = []
             items.append(value)
             self._texts[key] = encode(items, key)
         return length

@@ -15,12 +15,13 @@ rebase("layout", title=heading)
 <h1>{{heading}}</h1>
 % if ended:
 <p>You logged in or out in another tab or browser, and this request still carried the old session.
-Nothing was changed. If you are logged in elsewhere in this browser, trying again is enough.</p>
+Nothing was changed. If you are logged in in another tab of this browser, try again; if not, start afresh.</p>
 % elif problem.status_code == 503:
 <p>The web server is well, but it could not reach the table where your visits, your tea and your name are kept.
 It would rather say so than show you an empty cart. Whatever was confirmed to you is still in the table; give it a moment.</p>
 % elif problem.status_code >= 500:
-<p>The fault is ours, not yours. Whatever was confirmed to you is still in the table.</p>
+<p>The fault is ours, not yours. Whatever was confirmed to you is still in the table.
+Should it happen again, start afresh: with a new, empty session.</p>
 % else:
 <p>{{problem.detail}}</p>
 <p>Your visits, your tea and your name are as they were.</p>

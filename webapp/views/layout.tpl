@@ -6,11 +6,13 @@
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
-<link rel="icon" href="/static/favicon.svg" type="image/svg+xml">
-<link rel="stylesheet" href="/static/style.css">
+% # Inline, so that a visit is one request: style sheet and icon would take their turns on the
+% # servers, and with as many servers as requests per visit nobody would ever see a hop.
+<link rel="icon" href="{{icon}}">
+<style>{{!style}}</style>
 </head>
 <body>
-<header><a class="brand" href="/"><img src="/static/favicon.svg" alt="" width="24" height="24">Hopproof</a></header>
+<header><a class="brand" href="/"><img src="{{icon}}" alt="" width="24" height="24">Hopproof</a></header>
 {{!base}}
 </body>
 </html>

@@ -18,10 +18,12 @@
 % end
 <main>
 <section class="served {{looks(server)}}">
+<hgroup>
 <h1><span class="label">This page came from</span> <span class="server"><span class="mark"></span>{{short(server)}}</span></h1>
 <p class="full-name">{{server}}</p>
-<p class="visit"><span class="label">This is your visit</span> <strong>{{count}}</strong></p>
-<p class="again"><a class="button" href="/">Visit again</a></p>
+</hgroup>
+<p class="visit"><span class="label">Your visit</span> <strong>{{count}}</strong></p>
+<a class="button" href="/">Visit again</a>
 </section>
 
 <p class="lead">A balancer deals your requests out to identical servers in turn, and no server remembers you.
@@ -33,6 +35,8 @@ So the server above changes, and nothing else does.</p>
 <h2>Your trail</h2>
 % if count == 1:
 <p>Your first visit. Visit again, and see who answers.</p>
+% elif hops == 0:
+<p>{{count}} visits, no hop yet. Once more, unless there is only one server.</p>
 % elif count == len(trail):
 <p>{{many(count, "visit")}}, {{many(hops, "hop")}}, {{many(len(servers), "server")}}; nothing lost.</p>
 % else:
@@ -54,13 +58,11 @@ So the server above changes, and nothing else does.</p>
 <h2>Your tea</h2>
 % pieces = sum(cart.values())
 <p>{{many(pieces, "packet").capitalize()}} in your cart.</p>
+% # The fragment survives the redirect (RFC 9110, 10.2.2), so the page comes back where the visitor was.
 <ul class="teas">
 % for tea in teas:
 % n = cart.get(tea, 0)
 <li>
-<%
-# The fragment survives the redirect (RFC 9110, 10.2.2), so the page comes back where the visitor was.
-%>
 <form method="post" action="/cart#cart">
 <input type="hidden" name="tea" value="{{tea}}">
 <span class="tea">{{tea}}</span>
@@ -101,7 +103,7 @@ So the server above changes, and nothing else does.</p>
 <li>Stop the server that you are looking at, then visit again:
 <pre><code>docker stop {{server.removeprefix("web-")}}</code></pre></li>
 <li>Repeat this without a browser. <code>X-Served-By</code> changes, the value only rises:
-<pre><code>curl -i -c jar -b jar -X POST localhost:8080/api/session/counters/n</code></pre></li>
+<pre><code>curl -i -c jar -b jar -X POST {{address}}/api/session/counters/n</code></pre></li>
 </ul>
 </section>
 </main>

@@ -1,0 +1,93 @@
+"""The page at /: what a newcomer clicks to believe it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from bottle import Bottle, redirect, request, template
+
+from problem import Problem
+from sessions.handler import MAX_USER_BYTES, Json, SessionGone
+from sessions.session import Session
+
+VIEWS = Path(__file__).parent / "views"
+LOOKUP = [str(VIEWS)]  # one list for good: Bottle caches templates by its identity
+STYLE = (VIEWS / "style.css").read_text()
+ICON = "data:image/svg+xml;base64," + base64.b64encode((VIEWS / "icon.svg").read_bytes()).decode()
+
+# No script at all, and of inline styles only ours.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
+    f"style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"
+)
+
+TRAIL_LENGTH = 12
+TEAS = ("Assam", "Darjeeling", "Earl Grey", "Gunpowder", "Lapsang", "Sencha")
+
+
+def add_page(app: Bottle, server: str) -> None:
+    @app.get("/")
+    def page(session: Session) -> str:
+        try:
+            # The one-line atomic read-modify-write: it runs again if another tab was faster.
+            visits = session.modify(
+                "visits", lambda before: one_more(before, server), {"count": 0, "trail": []}
+            )
+        except SessionGone:
+            # Ended from another browser a moment ago: an anonymous visit, which this cookie cannot save.
+            visits = one_more({"count": 0, "trail": []}, server)
+        cart, user = session.get("cart", {}), session.user
+        address = request.get_header("Host", "localhost")
+        return render("page", server=server, visits=visits, cart=cart, user=user, teas=TEAS, address=address)
+
+    @app.post("/cart")
+    def change_cart(session: Session) -> None:
+        tea = request.forms.getunicode("tea")
+        if tea in TEAS:
+            pieces = -1 if request.forms.get("action") == "remove" else 1
+            session.modify("cart", lambda cart: with_tea(cart, tea, pieces), {})
+        redirect("/", 303)
+
+    @app.post("/login")
+    def log_in(session: Session) -> None:
+        session.login(checked_user(request.forms.getunicode("user", "").strip()))
+        redirect("/", 303)
+
+    @app.post("/logout")
+    def log_out(session: Session) -> None:
+        session.destroy()
+        redirect("/", 303)
+
+    @app.post("/logout-everywhere")
+    def log_out_everywhere(session: Session) -> None:
+        if session.user is not None:
+            session.destroy_all_of_user()
+        redirect("/", 303)
+
+
+def one_more(before: Any, server: str) -> Json:
+    return {"count": before["count"] + 1, "trail": [*before["trail"], server][-TRAIL_LENGTH:]}
+
+
+def with_tea(cart: Any, tea: str, pieces: int) -> Json:
+    count = cart.get(tea, 0) + pieces
+    return {name: n for name, n in {**cart, tea: count}.items() if n > 0}
+
+
+def checked_user(name: Json) -> str:
+    """Return the name of a user. Raises a 400 problem."""
+    if not isinstance(name, str) or not 1 <= len(name.encode()) <= MAX_USER_BYTES:
+        raise Problem(400, "bad-user", f"A user is a name of 1 to {MAX_USER_BYTES} bytes of UTF-8.")
+    return name
+
+
+def error_page(problem: Problem) -> str:
+    """Return a problem as a page for a person."""
+    return render("error", problem=problem)
+
+
+def render(view: str, **values: Any) -> str:
+    return template(view, template_lookup=LOOKUP, style=STYLE, icon=ICON, **values)
