@@ -1,0 +1,112 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from deadline import until
+
+from sessions.handler import SessionStoreUnavailable
+
+
+def test_cleaning_removes_expired_sessions_and_tells_how_many(world, handler):
+    for _ in range(3):
+        world.put(a=1)
+    world.age(10_000)
+
+    assert handler.clean() == 3
+    assert world.row_count() == 0
+
+
+def test_cleaning_spares_every_live_session(world, handler):
+    world.put(a=1)
+    world.age(10_000)
+    live = [world.put("ada", a=2), world.put()]
+    handler.clean()
+
+    assert [handler.read(key).data for key in live] == [{"a": 2}, {}]
+
+
+def test_cleaning_spares_a_session_in_its_last_seconds(world, handler):
+    key = world.put(a=1)
+    world.age(1795)
+
+    assert handler.clean() == 0
+    assert handler.read(key).data == {"a": 1}
+
+
+def test_cleaning_spares_a_tombstone_while_it_is_needed(world, handler):
+    handler.destroy(world.put(a=1))
+
+    assert handler.clean() == 0
+    assert world.row_count() == 1
+
+
+def test_cleaning_removes_a_tombstone_afterwards(world, handler):
+    handler.destroy(world.put(a=1))
+    world.age(61)
+
+    assert handler.clean() == 1
+    assert world.row_count() == 0
+
+
+def test_cleaning_nothing_is_no_error(handler):
+    assert handler.clean() == 0
+
+
+def test_cleaning_again_finds_nothing(world, handler, other):
+    world.put(a=1)
+    world.age(10_000)
+    handler.clean()
+
+    assert other.clean() == 0
+
+
+@pytest.mark.parametrize("expired", [4, 5, 6, 10, 23], ids="{}_expired".format)
+def test_cleaning_takes_as_many_batches_of_five_as_it_needs(sql_world, expired):
+    for _ in range(expired):
+        sql_world.put(a=1)
+    sql_world.age(10_000)
+    live = sql_world.put(a=2)
+    handler = sql_world.new_handler(clean_batch=5)
+
+    assert handler.clean() == expired
+    assert handler.read(live).data == {"a": 2}
+
+
+def test_a_cleaner_leaves_the_work_to_one_that_is_at_it(sql_world):
+    sql_world.put(a=1)
+    sql_world.age(10_000)
+
+    with sql_world.server.admin() as admin:
+        admin.ask("SELECT GET_LOCK('hopproof.sessions.clean', 0)")
+        assert sql_world.new_handler().clean() == 0
+    assert sql_world.row_count() == 1
+
+
+def test_a_cleaner_lets_the_next_one_work(sql_world):
+    sql_world.new_handler().clean()
+
+    with sql_world.server.admin() as admin:
+        assert admin.ask("SELECT IS_FREE_LOCK('hopproof.sessions.clean')") == [(1,)]
+
+
+def test_a_cleaner_that_fails_lets_the_next_one_work(sql_world):
+    key = sql_world.put(a=1)
+    sql_world.age(10_000)
+    handler = sql_world.new_handler()
+    handler.read(key)
+    connection_id = handler._connection.thread_id()
+    with sql_world.server.admin() as admin, ThreadPoolExecutor(1) as executor:
+        admin.ask("BEGIN")
+        admin.ask("SELECT * FROM sessions FOR UPDATE")
+        removed = executor.submit(handler.clean)
+        until(lambda: sql_world.admin.sees(connection_id, "updating", "Updating"))
+        sql_world.admin.ask(f"KILL QUERY {connection_id}")
+
+        assert isinstance(removed.exception(), SessionStoreUnavailable)
+    assert sql_world.admin.ask("SELECT IS_FREE_LOCK('hopproof.sessions.clean')") == [(1,)]
+
+
+def test_a_cleaner_needs_no_more_rights_than_to_look_and_to_remove(sql_world):
+    sql_world.put(a=1)
+    sql_world.age(10_000)
+
+    assert sql_world.new_handler(pool=sql_world.server.janitor.pool()).clean() == 1

@@ -1,0 +1,154 @@
+import pytest
+from worlds import new_key
+
+from sessions.handler import Change, Lifetimes, SessionGone
+
+LATE_WRITES = [
+    pytest.param(Change(), id="touch"),
+    pytest.param(Change(set={"a": 2}), id="set"),
+    pytest.param(Change(remove=frozenset({"a"})), id="remove"),
+    pytest.param(Change(add=("n", 1)), id="add"),
+    pytest.param(Change(append=("list", 1)), id="append"),
+    pytest.param(Change(user="ada"), id="user"),
+    pytest.param(Change(set={"a": 2}, expected_version=1), id="expected version"),
+]
+
+
+@pytest.mark.parametrize("change", LATE_WRITES)
+def test_a_slow_write_does_not_revive_a_session_that_was_logged_out(world, handler, other, change):
+    key = world.put(a=1)
+    other.read(key)
+    handler.destroy(key)
+
+    with pytest.raises(SessionGone) as gone:
+        other.write(key, change)
+    assert gone.value.ended
+    assert other.read(key) is None
+
+
+@pytest.mark.parametrize("change", LATE_WRITES)
+def test_a_slow_write_does_not_revive_a_session_that_expired(world, handler, other, change):
+    key = world.put(a=1)
+    other.read(key)
+    world.age(10_000)
+
+    with pytest.raises(SessionGone) as gone:
+        other.write(key, change)
+    assert not gone.value.ended
+    assert other.read(key) is None
+
+
+@pytest.mark.parametrize("change", LATE_WRITES)
+def test_writing_under_an_unknown_key_creates_nothing(world, handler, change):
+    with pytest.raises(SessionGone) as gone:
+        handler.write(new_key(), change)
+    assert not gone.value.ended
+    assert world.row_count() == 0
+
+
+def test_ending_twice_is_no_error(world, handler, other):
+    key = world.put(a=1)
+    handler.destroy(key)
+    other.destroy(key)
+
+    assert handler.read(key) is None
+
+
+def test_ending_an_unknown_key_leaves_no_row(world, handler):
+    handler.destroy(new_key())
+
+    assert world.row_count() == 0
+
+
+def test_ending_one_session_leaves_the_others(world, handler):
+    ended, kept = world.put(a=1), world.put(a=2)
+    handler.destroy(ended)
+
+    assert handler.read(kept).data == {"a": 2}
+
+
+def test_an_ended_session_is_remembered_for_the_tombstone_time(world, handler):
+    key = world.put(a=1)
+    handler.destroy(key)
+    world.age(Lifetimes().tombstone_s - 5)
+
+    with pytest.raises(SessionGone) as gone:
+        handler.write(key, Change(set={"a": 2}))
+    assert gone.value.ended
+
+
+def test_an_ended_session_is_forgotten_after_the_tombstone_time(world, handler):
+    key = world.put(a=1)
+    handler.destroy(key)
+    world.age(Lifetimes().tombstone_s + 1)
+
+    with pytest.raises(SessionGone) as gone:
+        handler.write(key, Change(set={"a": 2}))
+    assert not gone.value.ended
+
+
+def test_ending_again_does_not_prolong_the_memory_of_it(world, handler):
+    key = world.put(a=1)
+    handler.destroy(key)
+    world.age(Lifetimes().tombstone_s - 20)
+    handler.destroy(key)
+    world.age(25)
+
+    with pytest.raises(SessionGone) as gone:
+        handler.write(key, Change(set={"a": 2}))
+    assert not gone.value.ended
+
+
+def test_an_ended_session_keeps_no_data_and_no_name(sql_world):
+    key = sql_world.put("ada", secret=1)
+    sql_world.new_handler().destroy(key)
+
+    assert sql_world.admin.ask("SELECT data, `user` FROM sessions") == [(None, None)]
+
+
+def test_logging_out_everywhere_ends_every_session_of_the_user(world, handler):
+    keys = [world.put("ada", a=1) for _ in range(3)]
+
+    assert handler.end_user("ada") == 3
+    assert [handler.read(key) for key in keys] == [None] * 3
+
+
+@pytest.mark.parametrize("stranger", ["ada", "Ada ", "Ada\0", "Adа", "Ad", "%", "_da", None])
+def test_logging_out_everywhere_compares_names_byte_by_byte(world, handler, stranger):
+    world.put("Ada", a=1)
+    theirs = world.put(stranger, a=2)
+
+    assert handler.end_user("Ada") == 1
+    assert handler.read(theirs).data == {"a": 2}
+
+
+def test_logging_out_everywhere_counts_only_sessions_that_live(world, handler):
+    world.put("ada")
+    world.age(10_000)
+    handler.destroy(world.put("ada"))
+    world.put("ada")
+
+    assert handler.end_user("ada") == 1
+
+
+def test_a_session_that_everywhere_ended_is_remembered(world, handler, other):
+    key = world.put("ada", a=1)
+    handler.end_user("ada")
+
+    with pytest.raises(SessionGone) as gone:
+        other.write(key, Change(set={"a": 2}))
+    assert gone.value.ended
+
+
+def test_logging_out_somebody_unknown_ends_nobody(world, handler):
+    key = world.put("ada", a=1)
+
+    assert handler.end_user("bob") == 0
+    assert handler.read(key).user == "ada"
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "é" * 32, "'; DROP TABLE sessions; --", "\\", "%s", "a\nb", "日本", "🍵"]
+)
+def test_a_user_reads_as_the_name_that_was_written(world, handler, name):
+    assert handler.read(world.put(name, a=1)).user == name

@@ -1,0 +1,103 @@
+import pytest
+from worlds import new_key
+
+from sessions.handler import Change, Lifetimes, SessionGone, Written
+
+
+def session_of(handler):
+    key = new_key()
+    handler.write(key, Change(set={"a": 1}, create=True))
+    return key
+
+
+def test_a_touch_extends_the_expiry(world, handler):
+    key = world.put(a=1)
+    world.age(1000)
+    handler.write(key, Change())
+
+    assert handler.read(key).ttl_s == pytest.approx(1800, abs=5)
+
+
+def test_a_touch_leaves_data_user_and_version_alone(world, handler):
+    key = world.put("ada", a=1)
+    world.age(1000)
+
+    assert handler.write(key, Change()) == Written(None)
+    stored = handler.read(key)
+    assert (stored.data, stored.user, stored.version) == ({"a": 1}, "ada", 1)
+
+
+def test_a_touch_beside_a_change_does_not_overtake_it(world, handler, other):
+    key = world.put(a=1)
+    other.write(key, Change())
+
+    assert handler.write(key, Change(set={"a": 2}, expected_version=1)).version == 2
+
+
+def test_a_second_touch_in_the_same_moment_is_no_error(world, handler):
+    key = world.put(a=1)
+
+    assert handler.write(key, Change()) == handler.write(key, Change()) == Written(None)
+
+
+@pytest.mark.parametrize("change", [Change(), Change(set={"a": 2})], ids=["touch", "change"])
+def test_nothing_moves_the_expiry_backwards(world, handler, change):
+    key = world.put(a=1)
+    world.new_handler(lifetimes=Lifetimes(idle_s=10)).write(key, change)
+
+    assert handler.read(key).ttl_s > 1700
+
+
+@pytest.mark.parametrize("change", [Change(), Change(set={"a": 2})], ids=["touch", "change"])
+def test_nothing_moves_the_expiry_beyond_the_absolute_timeout(world, change):
+    handler = world.new_handler(lifetimes=Lifetimes(idle_s=100, absolute_s=150))
+    key = session_of(handler)
+    world.age(90)
+    handler.write(key, change)
+
+    assert handler.read(key).ttl_s == pytest.approx(60, abs=5)
+
+
+def test_a_session_in_use_ends_at_its_absolute_timeout(world):
+    handler = world.new_handler(lifetimes=Lifetimes(idle_s=100, absolute_s=150))
+    key = session_of(handler)
+    world.age(90)
+    handler.write(key, Change())
+    world.age(61)
+
+    assert handler.read(key) is None
+
+
+def test_an_idle_session_ends_at_its_idle_timeout(world):
+    handler = world.new_handler(lifetimes=Lifetimes(idle_s=100, absolute_s=150))
+    key = session_of(handler)
+    world.age(101)
+
+    assert handler.read(key) is None
+
+
+def test_a_touched_session_outlives_its_first_idle_timeout(world):
+    handler = world.new_handler(lifetimes=Lifetimes(idle_s=100, absolute_s=1000))
+    key = session_of(handler)
+    world.age(90)
+    handler.write(key, Change())
+    world.age(90)
+
+    assert handler.read(key).data == {"a": 1}
+
+
+def test_a_touch_does_not_revive_an_expired_session(world, handler):
+    key = world.put(a=1)
+    world.age(1801)
+
+    with pytest.raises(SessionGone):
+        handler.write(key, Change())
+    assert handler.read(key) is None
+
+
+def test_a_touch_makes_its_own_gain_disappear(world, handler):
+    key = world.put(a=1)
+    world.age(1000)
+    handler.write(key, Change())
+
+    assert handler.read(key).touch_gains_s < 5

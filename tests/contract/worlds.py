@@ -1,0 +1,109 @@
+"""A world is a place where sessions are kept, with time that a test can move."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from database_server import Admin, DatabaseServer
+
+from sessions.handler import Change, Json, Lifetimes, SessionHandler
+from sessions.memory import MemoryHandler
+from sessions.mysql import Connection, MySQLHandler
+from sessions.pool import Pool
+
+# Long enough that no test is timed by it, unlike the 2.5 s of a request.
+PATIENT_S = 20
+
+
+def new_key() -> bytes:
+    return secrets.token_bytes(32)
+
+
+def content(handler: SessionHandler, key: bytes) -> tuple[Any, ...] | None:
+    """Return all of the session that stays the same while time goes by."""
+    stored = handler.read(key)
+    return stored and (stored.data, stored.version, stored.user)
+
+
+class World(Protocol):
+    def new_handler(self, **settings: Any) -> SessionHandler:
+        """Return an opened handler, as if on another server than all the others."""
+
+    def age(self, seconds: float) -> None:
+        """Let so much time pass for every session there is."""
+
+    def row_count(self) -> int:
+        """Rows that are kept, tombstones and expired ones included."""
+
+    def put(self, user: str | None = None, /, **data: Json) -> bytes:
+        """Return the key of a new session with these data."""
+
+
+@dataclass
+class MemoryWorld:
+    _first: MemoryHandler = field(default_factory=MemoryHandler)
+    _seconds: float = 1_000_000.0
+
+    def new_handler(self, **settings: Any) -> MemoryHandler:
+        # What makes two of them one store is the dict and its lock.
+        return replace(self._first, now=lambda: self._seconds, **settings)
+
+    def age(self, seconds: float) -> None:
+        self._seconds += seconds
+
+    def row_count(self) -> int:
+        return len(self._first._rows)
+
+    def put(self, user: str | None = None, /, **data: Json) -> bytes:
+        return put(self.new_handler(), user, data)
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class SqlWorld:
+    server: DatabaseServer
+    pool: Pool[Connection]
+    admin: Admin
+    _handlers: list[MySQLHandler] = field(default_factory=list)
+
+    def new_handler(
+        self, lifetimes: Lifetimes | None = None, pool: Pool[Connection] | None = None, **settings: Any
+    ) -> MySQLHandler:
+        handler = MySQLHandler(
+            pool or self.pool,
+            lifetimes or Lifetimes(),
+            **{"deadline_s": PATIENT_S, "clean_pause_s": 0, **settings},
+        )
+        handler.open()
+        self._handlers.append(handler)
+        return handler
+
+    def age(self, seconds: float) -> None:
+        self.admin.ask(
+            "UPDATE sessions SET created_at = created_at - %s, expires_at = expires_at - %s, "
+            "absolute_at = absolute_at - %s",
+            *[seconds] * 3,
+        )
+
+    def row_count(self) -> int:
+        return self.admin.ask("SELECT COUNT(*) FROM sessions")[0][0]
+
+    def put(self, user: str | None = None, /, **data: Json) -> bytes:
+        return put(self.new_handler(), user, data)
+
+    def close(self) -> None:
+        for handler in self._handlers:
+            handler.close()
+        self.admin.ask("DELETE FROM sessions")
+
+
+def put(handler: SessionHandler, user: str | None, data: dict[str, Json]) -> bytes:
+    key = new_key()
+    handler.write(key, Change(set=data, user=user, create=True))
+    handler.close()
+    handler.open()
+    return key

@@ -1,0 +1,140 @@
+"""The real compose file, run as a project of its own beside whatever else runs here."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import docker
+from docker.models.containers import Container
+from testcontainers.compose import DockerCompose
+from visitor import Answer, Visitor
+
+ROOT = Path(__file__).parents[2]
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], what: str, deadline_s: float = 30) -> T:
+    """Return the condition's first true value. Fails with what was seen last."""
+    end = time.monotonic() + deadline_s
+    while True:
+        seen = condition()
+        if seen:
+            return seen
+        assert time.monotonic() < end, f"not within {deadline_s} s: {what}; last seen: {seen!r}"
+        time.sleep(0.1)
+
+
+class Deployment:
+    """The stack of docker-compose.yml on a free port of 127.0.0.1, with the defaults of .env.example."""
+
+    def __init__(self, folder: Path, run: str, servers: int = 3) -> None:
+        self.project = f"hopproof-test-{run}-{secrets.token_hex(3)}"
+        self.servers = servers
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder = folder
+        self._docker = docker.from_env()
+        self._variables = {
+            "COMPOSE_PROJECT_NAME": self.project,
+            "HTTP_PORT": str(self.port),
+            "HOPPROOF_STATE": str(folder),
+            "WEB_REPLICAS": str(servers),
+        }
+        self._compose = DockerCompose(ROOT, env_file=".env.example", build=True, wait=True)
+
+    def __enter__(self) -> Deployment:
+        # testcontainers starts Compose with this process's environment, and so do the scripts.
+        os.environ.update(self._variables)
+        shutil.copy(os.environ["IMAGES_ENV"], self.folder / "images.env")
+        self.script("infra/secrets")
+        self._compose.start()
+        self.wait_for_servers(self.servers)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._compose.stop()
+
+    def script(
+        self, name: str, *arguments: str, fails: bool = False, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one of the project's scripts on this deployment and return its output."""
+        done = subprocess.run(
+            [ROOT / name, *arguments],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert (done.returncode != 0) == fails, f"{name}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def wait_for_servers(self, count: int) -> None:
+        """Return when the balancer uses exactly so many servers."""
+        self.script("infra/wait-for-servers", str(count))
+
+    def visitor(self) -> Visitor:
+        return Visitor(self.url)
+
+    def visitor_with(self, session_id: str) -> Visitor:
+        return Visitor(self.url, session_id)
+
+    def containers(self, service: str) -> list[Container]:
+        """The containers of a service, stopped ones included, oldest first."""
+        labels = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}"]
+        found = self._docker.containers.list(all=True, filters={"label": labels})
+        return sorted(found, key=lambda container: container.attrs["Created"])
+
+    def container(self, service: str) -> Container:
+        (only,) = self.containers(service)
+        return only
+
+    def server_names(self) -> set[str]:
+        """The names that the running web servers sign with."""
+        return {f"web-{c.id[:12]}" for c in self.containers("web") if c.status == "running"}
+
+    def container_named(self, server: str) -> Container:
+        return self._docker.containers.get(server.removeprefix("web-"))
+
+    def sql(self, statement: str) -> list[list[str]]:
+        """Run a statement as the database's administrator, over its own socket."""
+        command = (
+            'mysql --user=root --password="$(cat /run/secrets/db_root_password)" --batch --skip-column-names'
+        )
+        done = self._compose.exec_in_container(
+            ["bash", "-c", f'{command} hopproof --execute "$0" 2>/dev/null', statement], "db"
+        )
+        assert done[2] == 0, f"{statement}: {done[1]}"
+        return [line.split("\t") for line in done[0].splitlines()]
+
+    def logs(self, service: str) -> str:
+        return self._compose.get_logs("--no-log-prefix", service)[0]
+
+
+def ask_every_server(deployment: Deployment, ask: Callable[[], Answer]) -> dict[str, Answer]:
+    """Ask until every running web server has answered, and return one answer of each."""
+    wanted = deployment.server_names()
+    answers: dict[str, Answer] = {}
+
+    def all_answered() -> bool:
+        answer = ask()
+        answers[answer.server] = answer
+        return wanted <= answers.keys()
+
+    until(all_answered, f"an answer of each of {wanted}")
+    return {server: answers[server] for server in wanted}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,99 @@
+"""The containers: what they may do, what they show, what they refuse."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from deployment import Deployment, until
+from visitor import Visitor
+
+SERVICES = ("balancer", "web", "janitor", "db")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_container_is_not_root_and_cannot_write_or_gain_rights(
+    deployment: Deployment, service: str
+) -> None:
+    for container in deployment.containers(service):
+        host = container.attrs["HostConfig"]
+        assert container.exec_run(["id", "-u"]).output.strip() != b"0"
+        assert host["ReadonlyRootfs"] is True
+        assert host["CapDrop"] == ["ALL"]
+        assert "no-new-privileges:true" in host["SecurityOpt"]
+        assert host["Memory"] > 0
+        assert host["PidsLimit"] > 0
+
+
+def test_only_the_balancer_publishes_a_port_and_only_on_this_machine(deployment: Deployment) -> None:
+    published = {
+        (service, binding["HostIp"])
+        for service in SERVICES
+        for container in deployment.containers(service)
+        for bindings in container.attrs["HostConfig"]["PortBindings"].values()
+        for binding in bindings
+    }
+    assert published == {("balancer", "127.0.0.1")}
+
+
+def test_no_secret_is_in_an_environment_or_an_image(deployment: Deployment) -> None:
+    secrets = [path.read_text() for path in (deployment.folder / "secrets").iterdir()]
+    assert len(secrets) == 3
+    for service in (*SERVICES, "schema"):
+        for container in deployment.containers(service):
+            shown = f"{container.attrs}{container.image.attrs}{container.image.history()}"
+            assert not any(secret in shown for secret in secrets), service
+
+
+def test_the_balancer_cannot_reach_the_database(deployment: Deployment) -> None:
+    connect = "exec 3<>/dev/tcp/db/3306"
+    assert deployment.container("balancer").exec_run(["timeout", "3", "bash", "-c", connect]).exit_code != 0
+    # The same attempt succeeds where it should, so it can tell.
+    assert deployment.containers("web")[0].exec_run(["timeout", "3", "bash", "-c", connect]).exit_code == 0
+
+
+def test_more_servers_than_the_database_has_connections_for_are_refused(deployment: Deployment) -> None:
+    done = deployment.script("infra/scale", "20", fails=True, DB_MAX_CONNECTIONS="100")
+    assert "20 × WEB_WORKERS=1 × DB_POOL=8 = 160 connections" in done.stderr
+    assert len(deployment.server_names()) == deployment.servers
+
+
+@pytest.mark.parametrize("count", ["0", "21", "many", "-1"])
+def test_a_senseless_number_of_servers_is_refused(deployment: Deployment, count: str) -> None:
+    done = deployment.script("infra/scale", count, fails=True)
+    assert f"WEB_REPLICAS='{count}' is not a whole number of servers from 1 to 20" in done.stderr
+
+
+def test_a_bad_setting_stops_the_boot_and_says_what_to_type(deployment: Deployment) -> None:
+    arguments = [
+        "run",
+        "--rm",
+        "--no-deps",
+        "--env",
+        "SESSION_IDLE_S=soon",
+        "web",
+        "python",
+        "-c",
+        "import wsgi",
+    ]
+    done = deployment.script("infra/compose", *arguments, fails=True)
+    assert "SESSION_IDLE_S='soon' is not a whole number of seconds" in done.stderr
+    assert "try SESSION_IDLE_S=1800" in done.stderr
+
+
+def test_the_janitor_removes_expired_sessions_by_itself(deployment: Deployment, visitor: Visitor) -> None:
+    visitor.add("n")
+    key = f"UNHEX(SHA2('{visitor.session_id}', 256))"
+    deployment.sql(f"UPDATE sessions SET expires_at = UNIX_TIMESTAMP() WHERE id = {key}")
+    deployment.container("janitor").restart()  # it cleans at once, then once a minute
+    until(lambda: deployment.sql(f"SELECT 1 FROM sessions WHERE id = {key}") == [], "the row is gone")
+    until(lambda: "removed 1 expired sessions" in deployment.logs("janitor"), "a log line of the pass")
+
+
+def test_a_session_outlives_the_whole_deployment(deployment: Deployment, visitor: Visitor) -> None:
+    visitor.login("ada")
+    deployment.script("infra/compose", "--env-file", ".env.example", "down", "--timeout", "10")
+    deployment.script("infra/compose", "--env-file", ".env.example", "up", "--detach", "--wait")
+    deployment.wait_for_servers(deployment.servers)
+    assert os.environ["COMPOSE_PROJECT_NAME"] == deployment.project
+    assert visitor.show().body["user"] == "ada"

@@ -1,0 +1,178 @@
+"""Parts fail while visitors click: what was acknowledged stays, and errors are errors."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import docker
+import pytest
+from deployment import Deployment, ask_every_server, until
+from visitor import Answer, Clicking, Visitor
+
+VISITORS = 6
+
+
+class Crowd:
+    """Visitors who count, each on a counter of their own, until they are told to stop."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.visitors = [deployment.visitor() for _ in range(VISITORS)]
+        self._clicks = contextlib.ExitStack()
+        for visitor in self.visitors:
+            self._clicks.enter_context(Clicking(visitor, lambda v: v.add("n")))
+
+    def stop(self) -> None:
+        self._clicks.close()
+
+    def get_around(self) -> None:
+        """Return when every visitor has been served ten times more, hops included."""
+        before = [(len(_acknowledged(v)), v.hops) for v in self.visitors]
+
+        def done() -> bool:
+            return all(
+                len(_acknowledged(v)) >= counts + 10 and v.hops > hops
+                for v, (counts, hops) in zip(self.visitors, before, strict=True)
+            )
+
+        until(done, "ten more answers and a hop for every visitor", 60)
+
+    def not_ok(self) -> list[Answer]:
+        return [answer for v in self.visitors for answer in v.history if answer.status != 200]
+
+    def assert_nothing_lost(self) -> None:
+        """Each acknowledged count is there, once; each unknown one at most once; time runs forward."""
+        self.stop()
+        for visitor in self.visitors:
+            counts = _acknowledged(visitor)
+            unknown = len(visitor.history) - len(counts)
+            final = visitor.another_tab().show().body["data"]["n"]
+            assert counts == sorted(set(counts)), "a counter went back or stood still"
+            assert len(counts) <= final <= len(counts) + unknown, (len(counts), final, unknown)
+
+
+def _acknowledged(visitor: Visitor) -> list[int]:
+    return [answer.body["value"] for answer in list(visitor.history) if answer.status == 200]
+
+
+@pytest.fixture
+def crowd(deployment: Deployment) -> Iterator[Crowd]:
+    """Visitors who click from before the test's fault until the test stops them."""
+    crowd = Crowd(deployment)
+    try:
+        crowd.get_around()
+        yield crowd
+    finally:
+        crowd.stop()
+
+
+def test_a_stopped_server_fails_no_request(deployment: Deployment, crowd: Crowd) -> None:
+    deployment.containers("web")[0].stop()
+    crowd.get_around()
+    assert crowd.not_ok() == []
+    crowd.assert_nothing_lost()
+
+
+def test_a_visitor_stays_logged_in_when_their_server_is_killed(
+    deployment: Deployment, visitor: Visitor
+) -> None:
+    visitor.put("cart", ["Sencha"])
+    server = visitor.login("ada").server
+    deployment.container_named(server).kill()
+    deployment.wait_for_servers(deployment.servers - 1)
+    answers = ask_every_server(deployment, visitor.show)
+    assert server not in answers
+    assert all((a.body["user"], a.body["data"]) == ("ada", {"cart": ["Sencha"]}) for a in answers.values())
+
+
+def test_a_killed_server_takes_no_acknowledged_write_with_it(deployment: Deployment, crowd: Crowd) -> None:
+    deployment.containers("web")[0].kill()
+    crowd.get_around()
+    crowd.assert_nothing_lost()
+    # What it was working on is lost from sight, what came later is not: at most one request per visitor,
+    # and one more for what was routed to it before the balancer noticed.
+    assert len(crowd.not_ok()) <= 2 * VISITORS, crowd.not_ok()
+
+
+def test_an_added_server_joins_without_a_failed_request(deployment: Deployment, crowd: Crowd) -> None:
+    deployment.script("infra/scale", "4")
+    try:
+        crowd.get_around()
+        newest = f"web-{deployment.containers('web')[-1].id[:12]}"
+        until(lambda: any(newest in v.servers for v in crowd.visitors), "an answer of the new server")
+    finally:
+        deployment.script("infra/scale", str(deployment.servers))
+    crowd.get_around()
+    assert crowd.not_ok() == []
+    crowd.assert_nothing_lost()
+
+
+def test_a_restarted_database_loses_nothing_and_empties_no_session(
+    deployment: Deployment, crowd: Crowd
+) -> None:
+    deployment.container("db").restart()
+    until(lambda: all(v.history[-1].status == 200 for v in crowd.visitors), "everybody is served again", 60)
+    crowd.get_around()
+    assert {answer.status for answer in crowd.not_ok()} <= {503}
+    assert all(answer.set_cookie is None for answer in crowd.not_ok())
+    crowd.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("fault", ["killed", "frozen", "unreachable"])
+def test_without_its_database_a_session_is_an_error_within_3_s_and_never_empty(
+    deployment: Deployment, visitor: Visitor, fault: str
+) -> None:
+    visitor.login("ada")
+    visitor.add("n")
+    session_id = visitor.session_id
+    with database(deployment, fault):
+        answers = ask_every_server(deployment, visitor.show)
+        for answer in [*answers.values(), visitor.add("n"), visitor.login("bob"), visitor.logout()]:
+            assert (answer.status, answer.body["status"]) == (503, 503), answer
+            assert answer.headers["Retry-After"] == "1"
+            assert answer.set_cookie is None
+            assert answer.seconds < 3, answer
+        stateless = ask_every_server(deployment, lambda: visitor.ask("GET", "/api/stateless"))
+        assert {answer.status for answer in stateless.values()} == {200}
+        assert visitor.ask("GET", "/healthz/store").status == 503
+        page = visitor.ask("GET", "/", headers={"Accept": "text/html"})
+        assert (page.status, "text/html" in page.headers["Content-Type"]) == (503, True)
+    assert visitor.session_id == session_id
+    until(lambda: visitor.show().status == 200, "the database answers again", 60)
+    shown = visitor.show().body
+    assert shown["user"] in ("ada", None), "the logout that got 503 may have happened"
+
+
+@contextlib.contextmanager
+def database(deployment: Deployment, fault: str) -> Iterator[None]:
+    container = deployment.container("db")
+    network = docker.from_env().networks.get(f"{deployment.project}_store")
+    strike: Any = {"killed": container.kill, "frozen": container.pause}.get(
+        fault, lambda: network.disconnect(container)
+    )
+    heal: Any = {"killed": container.start, "frozen": container.unpause}.get(
+        fault, lambda: network.connect(container, aliases=["db"])
+    )
+    strike()
+    try:
+        yield
+    finally:
+        heal()
+
+
+def test_without_any_server_the_balancer_answers_for_itself(deployment: Deployment, visitor: Visitor) -> None:
+    visitor.add("n")
+    for container in deployment.containers("web"):
+        container.kill()
+    deployment.wait_for_servers(0)
+    answer = visitor.show()
+    assert (answer.status, answer.server) == (503, "balancer")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.body["type"].endswith(":no-server")
+    assert answer.set_cookie is None
+    for container in deployment.containers("web"):
+        container.start()
+    deployment.wait_for_servers(deployment.servers)
+    assert visitor.show().body["data"] == {"n": 1}

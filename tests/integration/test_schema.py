@@ -1,0 +1,90 @@
+"""A kept volume: migrated or refused, never wiped. And who may do what in it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from deployment import ROOT, Deployment
+
+
+def apply(deployment: Deployment, folder: Path, *, fails: bool = False) -> str:
+    """Run the schema job with another folder of changes, on a database of its own."""
+    arguments = ["run", "--rm", "--no-deps", "--volume", f"{folder}:/hopproof/schema:ro", "schema"]
+    done = deployment.script("infra/compose", *arguments, fails=fails, DB_NAME="kept")
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def schema(deployment: Deployment, tmp_path: Path) -> Iterator[Path]:
+    """The project's schema, to be added to; applied to a database that holds one session."""
+    folder = tmp_path / "schema"
+    shutil.copytree(ROOT / "infra/mysql/schema", folder)
+    tmp_path.chmod(0o755)
+    apply(deployment, folder)
+    deployment.sql(
+        "INSERT INTO kept.sessions (id, data, version, created_at, expires_at, absolute_at)"
+        " VALUES (REPEAT('k', 32), '{\"n\": 1}', 1, 0, 4102444800, 4102444800)"
+    )
+    yield folder
+    for user in ("web", "janitor"):
+        deployment.sql(f"REVOKE ALL ON kept.sessions FROM {user}")
+    deployment.sql("DROP DATABASE kept")
+
+
+def sessions(deployment: Deployment) -> list[list[str]]:
+    return deployment.sql("SELECT data FROM kept.sessions")
+
+
+def test_a_newer_schema_is_applied_to_a_kept_volume_and_its_sessions_stay(
+    deployment: Deployment, schema: Path
+) -> None:
+    (schema / "900-note.sql").write_text("ALTER TABLE sessions ADD COLUMN note INT NULL")
+    assert "applying 900-note" in apply(deployment, schema)
+    assert deployment.sql("SELECT data, note FROM kept.sessions") == [['{"n": 1}', "NULL"]]
+
+
+def test_applying_the_schema_again_changes_nothing(deployment: Deployment, schema: Path) -> None:
+    assert "applying" not in apply(deployment, schema)
+    assert sessions(deployment) == [['{"n": 1}']]
+
+
+def test_a_volume_of_a_newer_version_is_refused_and_left_alone(deployment: Deployment, schema: Path) -> None:
+    deployment.sql("INSERT INTO kept.schema_changes (number, name) VALUES (999, '999-from-the-future')")
+    assert "at schema 999" in apply(deployment, schema, fails=True)
+    assert sessions(deployment) == [['{"n": 1}']]
+
+
+def test_a_table_that_somebody_else_made_is_refused_and_left_alone(
+    deployment: Deployment, schema: Path
+) -> None:
+    deployment.sql("DROP TABLE kept.schema_changes")
+    assert "was not made by this schema" in apply(deployment, schema, fails=True)
+    assert sessions(deployment) == [['{"n": 1}']]
+
+
+def test_a_volume_with_other_secrets_is_refused_with_what_to_do(
+    deployment: Deployment, schema: Path, tmp_path: Path
+) -> None:
+    other = {"HOPPROOF_STATE": str(tmp_path / "other")}
+    shutil.copytree(deployment.folder, other["HOPPROOF_STATE"], ignore=shutil.ignore_patterns("secrets"))
+    deployment.script("infra/secrets", **other)
+    done = deployment.script("infra/compose", "run", "--rm", "--no-deps", "schema", fails=True, **other)
+    assert "made with other secrets" in done.stderr
+    assert "make clean" in done.stderr
+    assert sessions(deployment) == [['{"n": 1}']]
+
+
+def test_the_app_may_change_sessions_and_nothing_else(deployment: Deployment) -> None:
+    granted = deployment.sql("SHOW GRANTS FOR 'web'")
+    assert granted == [
+        ["GRANT USAGE ON *.* TO `web`@`%`"],
+        ["GRANT SELECT, INSERT, UPDATE, DELETE ON `hopproof`.`sessions` TO `web`@`%`"],
+    ]
+
+
+def test_the_janitor_may_only_look_and_remove(deployment: Deployment) -> None:
+    granted = deployment.sql("SHOW GRANTS FOR 'janitor'")
+    assert granted[1:] == [["GRANT SELECT, DELETE ON `hopproof`.`sessions` TO `janitor`@`%`"]]

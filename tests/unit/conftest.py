@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from bottle import Bottle
+from recorded import RecordedHandler, Visit
+from wsgi_client import Browser
+
+from app import build_app
+from plugin import Cookie, SessionPlugin
+
+
+@pytest.fixture
+def visit() -> Visit:
+    return Visit()
+
+
+@dataclass
+class Site:
+    """The reference app on a recorded handler; its browsers start without a cookie."""
+
+    visit: Visit = field(default_factory=Visit)
+    is_draining: bool = False
+
+    def __post_init__(self) -> None:
+        self.app = build_app(
+            SessionPlugin(lambda: self.handler, Cookie()),
+            server="web-test",
+            is_draining=lambda: self.is_draining,
+            store_answers=lambda: not self.handler.is_down,
+        )
+
+    @property
+    def handler(self) -> RecordedHandler:
+        return self.visit.handler
+
+    def browser(self, cookie: str | None = None) -> Browser:
+        return Browser(self.app, cookie)
+
+    def visitor(self, user: str | None = None, **data: Any) -> Browser:
+        """A browser that already has a session."""
+        browser = self.browser()
+        for key, value in (data or {"visited": True}).items():
+            assert browser.ask("PUT", f"/api/session/data/{key}", value).status == 204
+        if user:
+            assert browser.ask("POST", "/api/login", {"user": user}).status == 200
+        return browser
+
+    def data(self, browser: Browser) -> Any:
+        return browser.ask("GET", "/api/session").json["data"]
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+@pytest.fixture
+def serve(visit: Visit) -> Callable[..., Browser]:
+    """Return a browser of an app whose only route, POST /, is the given function."""
+
+    def serve(route: Callable[..., Any], cookie: Cookie = Cookie()) -> Browser:  # noqa: B008
+        app = Bottle()
+        app.install(SessionPlugin(lambda: visit.handler, cookie))
+        app.post("/")(route)
+        return Browser(app)
+
+    return serve

@@ -1,0 +1,151 @@
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from config import Config, ConfigError, read_config
+
+ENV_EXAMPLE = Path(__file__).parents[2] / ".env.example"
+# Wired by docker-compose.yml: nothing that anybody should set.
+WIRED = {"DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD_FILE"}
+
+
+class Asked(dict):
+    """An environment that remembers what it was asked for."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.names = set()
+
+    def get(self, name, default=None):
+        self.names.add(name)
+        return super().get(name, default)
+
+
+def names():
+    env = Asked()
+    read_config(env)
+    return env.names
+
+
+def example():
+    lines = ENV_EXAMPLE.read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def test_the_defaults_are_those_of_the_contract():
+    config = read_config({})
+
+    assert (config.session_idle_s, config.session_absolute_s, config.session_touch_s) == (1800, 43200, 60)
+    assert (config.session_max_bytes, config.tombstone_s, config.store_deadline_s) == (65536, 60, 2.5)
+    assert (config.janitor_period_s, config.janitor_batch, config.janitor_pause_ms) == (60, 500, 50)
+    assert (config.session_cookie, config.session_cookie_max_age_s) == ("session", None)
+    assert config.session_cookie_secure is False
+
+
+def test_every_setting_is_in_the_example_file():
+    assert names() - WIRED <= example().keys()
+
+
+def test_the_example_file_holds_the_defaults():
+    assert read_config(example()) == read_config({})
+
+
+def test_every_setting_of_the_example_file_is_explained():
+    text = ENV_EXAMPLE.read_text()
+
+    for name in example():
+        assert re.search(rf"^# .+\n(\w+=.*\n)*{name}=", text, re.MULTILINE), f"{name} has no comment above it"
+
+
+def test_a_setting_in_the_environment_is_taken():
+    config = read_config({"SESSION_IDLE_S": "90", "STORE_DEADLINE_S": "1.5", "SESSION_COOKIE_SECURE": "yes"})
+
+    assert (config.session_idle_s, config.store_deadline_s, config.session_cookie_secure) == (90, 1.5, True)
+
+
+@pytest.mark.parametrize("name", sorted(names() - {"DB_HOST", "DB_NAME", "DB_USER", "DB_PASSWORD_FILE"}))
+def test_an_empty_setting_is_the_default(name):
+    # Compose passes what .env does not set as an empty text.
+    assert read_config({name: ""}) == read_config({})
+
+
+WHOLE = sorted(
+    name
+    for name in names()
+    if any(field.name == name.lower() and "int" in str(field.type) for field in fields(Config))
+)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("raw", ["soon", "-1", "1.5", "1e3", " 5", "٣", "0x10", "5s"])
+def test_what_is_not_a_whole_number_stops_the_boot_and_says_what_to_type(name, raw):
+    with pytest.raises(ConfigError) as error:
+        read_config({name: raw})
+
+    assert f"{name}={raw!r}" in str(error.value)
+    assert "whole number" in str(error.value)
+    assert f"try {name}=" in str(error.value)
+
+
+@pytest.mark.parametrize("name", sorted(set(WHOLE) - {"SESSION_COOKIE_MAX_AGE_S"}))
+def test_zero_stops_the_boot(name):
+    with pytest.raises(ConfigError, match=f"{name}='0'"):
+        read_config({name: "0"})
+
+
+def test_a_cookie_of_max_age_zero_ends_with_the_browser():
+    assert read_config({"SESSION_COOKIE_MAX_AGE_S": "0"}).session_cookie_max_age_s is None
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "expectation"),
+    [
+        ("STORE_DEADLINE_S", "0", "positive number of seconds"),
+        ("STORE_DEADLINE_S", "0.0", "positive number of seconds"),
+        ("STORE_DEADLINE_S", "nan", "positive number of seconds"),
+        ("STORE_DEADLINE_S", "inf", "positive number of seconds"),
+        ("STORE_DEADLINE_S", "-2.5", "positive number of seconds"),
+        ("STORE_DEADLINE_S", "2,5", "positive number of seconds"),
+        ("SESSION_COOKIE_SECURE", "true", "neither yes nor no"),
+        ("SESSION_COOKIE_SECURE", "1", "neither yes nor no"),
+        ("SESSION_COOKIE", "my session", "letters"),
+        ("SESSION_COOKIE", "a;b", "letters"),
+        ("SESSION_COOKIE", "a=b", "letters"),
+        ("SESSION_COOKIE", "session\n", "letters"),
+        ("SESSION_COOKIE", "sessión", "letters"),
+    ],
+)
+def test_a_bad_value_names_variable_value_and_expectation(name, raw, expectation):
+    with pytest.raises(ConfigError) as error:
+        read_config({name: raw})
+
+    assert f"{name}={raw!r}" in str(error.value)
+    assert expectation in str(error.value)
+    assert "try " in str(error.value)
+
+
+@pytest.mark.parametrize("touch_s", [1800, 1801])
+def test_touching_less_often_than_sessions_expire_stops_the_boot(touch_s):
+    with pytest.raises(ConfigError, match="below SESSION_IDLE_S"):
+        read_config({"SESSION_TOUCH_S": str(touch_s)})
+
+
+def test_the_password_is_read_from_its_file(tmp_path):
+    secret = tmp_path / "password"
+    secret.write_text("s3cret\n")
+
+    assert read_config({"DB_PASSWORD_FILE": str(secret)}).db_password() == "s3cret"
+
+
+def test_a_missing_password_file_says_what_to_type():
+    with pytest.raises(ConfigError, match="make up"):
+        read_config({"DB_PASSWORD_FILE": "/nowhere/password"}).db_password()
+
+
+def test_the_settings_show_no_password(tmp_path):
+    secret = tmp_path / "password"
+    secret.write_text("s3cret")
+
+    assert "s3cret" not in repr(read_config({"DB_PASSWORD_FILE": str(secret)}))

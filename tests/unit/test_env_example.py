@@ -1,0 +1,52 @@
+""".env.example is the only list of settings: what it says is what the files do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from config import read_config
+
+ROOT = Path(__file__).parents[2]
+LISTED = dict(re.findall(r"^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+COMPOSE = (ROOT / "docker-compose.yml").read_text()
+# Not settings: chosen by infra/images/ensure, by Compose, and by the tests.
+NOT_SETTINGS = {"PYTHON_IMAGE", "HAPROXY_IMAGE", "MYSQL_IMAGE", "COMPOSE_PROJECT_NAME", "HOPPROOF_STATE"}
+
+
+def test_every_variable_of_the_compose_file_is_listed() -> None:
+    used = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE)) - NOT_SETTINGS
+    assert used <= LISTED.keys()
+
+
+def test_every_listed_setting_is_used() -> None:
+    scripts = "".join(path.read_text() for path in (ROOT / "infra").iterdir() if path.is_file())
+    assert [name for name in LISTED if name not in COMPOSE and f"setting {name} " not in scripts] == []
+
+
+def test_the_defaults_of_the_compose_file_are_those_listed() -> None:
+    defaults = set(re.findall(r"\$\{([A-Z_]+):-([^}]+)\}", COMPOSE))
+    assert {(name, value) for name, value in defaults if name not in NOT_SETTINGS} <= LISTED.items()
+
+
+def test_the_defaults_of_the_scripts_are_those_listed() -> None:
+    scripts = "".join(path.read_text() for path in (ROOT / "infra").iterdir() if path.is_file())
+    defaults = set(re.findall(r"setting ([A-Z_]+) (\w+)", scripts)) - {("NAME", "DEFAULT")}
+    assert defaults <= LISTED.items()
+
+
+def test_the_app_reads_the_list_as_its_own_defaults() -> None:
+    assert read_config(LISTED) == read_config({})
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in LISTED if name.startswith(("SESSION_", "JANITOR_", "STORE_"))]
+)
+def test_a_listed_setting_of_the_app_is_read(name: str) -> None:
+    changed = {**LISTED, "SESSION_IDLE_S": "999"}
+    changed[name] = {"SESSION_COOKIE": "sid", "SESSION_COOKIE_SECURE": "yes"}.get(name, "7")
+    if name == "SESSION_IDLE_S":
+        changed[name] = "1000"
+    assert read_config(changed) != read_config({**LISTED, "SESSION_IDLE_S": "999"})

@@ -1,0 +1,90 @@
+import pytest
+
+from app import build_app
+from plugin import Cookie, SessionPlugin
+
+REQUESTS = [
+    ("GET", "/", 200),
+    ("GET", "/api/stateless", 200),
+    ("GET", "/api/session", 200),
+    ("DELETE", "/api/session/data/a", 204),
+    ("POST", "/login", 400),
+    ("POST", "/logout", 303),
+    ("GET", "/healthz", 200),
+    ("GET", "/readyz", 200),
+    ("GET", "/healthz/store", 200),
+    ("GET", "/nothing", 404),
+    ("GET", "/api/nothing", 404),
+    ("GET", "/api/session/data", 404),
+    ("PATCH", "/api/session", 405),
+    ("GET", "/api/login", 405),
+    ("POST", "/api/login", 400),
+    ("POST", "/api/logout-everywhere", 401),
+    ("PUT", "/api/session/data/", 400),
+    ("HEAD", "/api/session", 200),
+    ("OPTIONS", "/api/session", 405),
+]
+every_answer = pytest.mark.parametrize(("method", "path", "status"), REQUESTS)
+
+
+@every_answer
+def test_every_answer_names_its_server(site, method, path, status):
+    answer = site.browser().ask(method, path)
+
+    assert (answer.status, answer.header("X-Served-By")) == (status, "web-test")
+
+
+@every_answer
+def test_no_answer_is_kept_by_a_cache(site, method, path, status):
+    assert site.browser().ask(method, path).header("Cache-Control") == "no-store"
+
+
+@every_answer
+def test_every_answer_forbids_guessing_its_type(site, method, path, status):
+    assert site.browser().ask(method, path).header("X-Content-Type-Options") == "nosniff"
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [r for r in REQUESTS if r[2] >= 400])
+def test_every_error_is_a_problem_document(site, method, path, status):
+    assert site.browser().ask(method, path).problem[0] == status
+
+
+def test_a_405_says_what_is_allowed(site):
+    assert "GET" in site.browser().ask("PATCH", "/api/session").header("Allow")
+
+
+def failing_site():
+    def store_answers():
+        raise ZeroDivisionError("a secret detail")
+
+    return build_app(SessionPlugin(lambda: None, Cookie()), "web-test", lambda: False, store_answers)
+
+
+def test_a_500_is_signed_a_problem_and_tells_nothing(site):
+    site.app = failing_site()
+    answer = site.browser().ask("GET", "/healthz/store")
+
+    assert answer.problem[0] == 500
+    assert (answer.header("X-Served-By"), answer.header("Cache-Control")) == ("web-test", "no-store")
+    assert "secret" not in answer.body.decode()
+
+
+def test_a_person_gets_an_error_as_a_page(site):
+    answer = site.browser().ask("GET", "/nothing", HTTP_ACCEPT="text/html,*/*")
+
+    assert answer.header("Content-Type") == "text/html; charset=UTF-8"
+    assert answer.body.lower().startswith(b"<!doctype html>")
+
+
+def test_a_program_gets_an_error_of_the_api_as_problem_json_whatever_it_accepts(site):
+    assert site.browser().ask("GET", "/api/nothing", HTTP_ACCEPT="text/html").problem[0] == 404
+
+
+@pytest.mark.parametrize("path", ["/<script>alert(1)</script>", "/%3Cscript%3Ealert(1)%3C/script%3E"])
+def test_an_error_page_escapes_the_path(site, path):
+    assert b"<script" not in site.browser().ask("GET", path, HTTP_ACCEPT="text/html").body
+
+
+@pytest.mark.parametrize("path", ["/api/%ff", "/%00", "/..%2f..%2fetc%2fpasswd", "//"])
+def test_an_odd_path_is_not_found(site, path):
+    assert site.browser().ask("GET", path).status == 404

@@ -1,0 +1,123 @@
+import pytest
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def post(browser, path, body=b""):
+    return browser.ask("POST", path, body, CONTENT_TYPE=FORM)
+
+
+def text(browser):
+    return browser.ask("GET", "/").body.decode()
+
+
+def test_the_page_names_the_server_that_made_it(site):
+    answer = site.browser().ask("GET", "/")
+
+    assert answer.header("Content-Type").lower() == "text/html; charset=utf-8"
+    assert "web-test" in answer.body.decode()
+
+
+def test_the_page_counts_visits(site):
+    browser = site.browser()
+    for _ in range(3):
+        browser.ask("GET", "/")
+
+    assert site.data(browser)["visits"] == {"count": 3, "trail": ["web-test"] * 3}
+
+
+def test_the_page_remembers_the_last_twelve_servers(site):
+    browser = site.browser()
+    for _ in range(15):
+        browser.ask("GET", "/")
+
+    assert site.data(browser)["visits"] == {"count": 15, "trail": ["web-test"] * 12}
+
+
+def test_a_name_is_shown_as_text_and_not_as_markup(site):
+    browser = site.browser()
+    answer = post(browser, "/login", b"user=%3Cscript%3Ealert(1)%3C%2Fscript%3E")
+
+    assert answer.status == 303
+    page = text(browser)
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_a_login_shows_the_name(site):
+    browser = site.browser()
+    post(browser, "/login", "user=Zoé".encode())
+
+    assert "Zoé" in text(browser)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"user=", b"user=+++", b"user=" + b"a" * 65, b"user=%ff", b"user=a%00" * 40]
+)
+def test_a_name_that_is_none_is_refused(site, body):
+    browser = site.browser()
+
+    assert post(browser, "/login", body).problem == (400, "bad-user")
+    assert browser.cookie is None
+
+
+@pytest.mark.parametrize("path", ["/login", "/logout", "/logout-everywhere", "/cart"])
+def test_a_form_answers_with_a_redirect_that_a_reload_does_not_repeat(site, path):
+    answer = post(site.visitor("ada"), path, b"user=bob&tea=Assam")
+
+    assert answer.status == 303
+    assert answer.header("Location").startswith("http://127.0.0.1/")
+
+
+def test_the_cart_counts_packets(site):
+    browser = site.browser()
+    for body in (b"tea=Assam", b"tea=Assam", b"tea=Sencha", b"tea=Assam&action=remove"):
+        post(browser, "/cart", body)
+
+    assert site.data(browser)["cart"] == {"Assam": 1, "Sencha": 1}
+
+
+def test_the_cart_drops_what_it_has_none_of(site):
+    browser = site.browser()
+    post(browser, "/cart", b"tea=Assam")
+    post(browser, "/cart", b"tea=Assam&action=remove")
+    post(browser, "/cart", b"tea=Assam&action=remove")
+
+    assert site.data(browser)["cart"] == {}
+
+
+@pytest.mark.parametrize("body", [b"", b"tea=", b"tea=Coffee", b"tea=%ff"])
+def test_the_cart_takes_tea_only(site, body):
+    browser = site.browser()
+
+    assert post(browser, "/cart", body).status == 303
+    assert browser.cookie is None
+
+
+def test_a_logout_is_seen_on_the_page(site):
+    visitor = site.visitor("ada-of-the-test")
+    assert "ada-of-the-test" in text(visitor)
+    post(visitor, "/logout")
+
+    assert "ada-of-the-test" not in text(visitor)
+
+
+def test_logging_out_everywhere_ends_the_other_browser_too(site):
+    here, there = site.visitor("ada"), site.visitor("ada")
+    post(here, "/logout-everywhere")
+
+    assert there.ask("GET", "/api/session").json["user"] is None
+
+
+def test_logging_out_everywhere_as_nobody_is_no_error(site):
+    assert post(site.visitor(), "/logout-everywhere").status == 303
+
+
+def test_the_page_is_a_page_though_its_session_was_ended_elsewhere(site):
+    visitor = site.visitor("ada")
+    tab = visitor.other_tab()
+    visitor.ask("POST", "/api/logout")
+
+    answer = tab.ask("GET", "/")
+    assert answer.status == 200
+    assert answer.header("Set-Cookie") is None

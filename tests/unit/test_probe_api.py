@@ -1,0 +1,225 @@
+"""Every row of the table "Probe API" in the session contract, with and without a session."""
+
+import pytest
+
+
+def test_a_session_shows_its_data_its_user_and_the_server(site):
+    visitor = site.visitor("ada", n=1)
+
+    answer = visitor.ask("GET", "/api/session")
+    assert answer.status == 200
+    assert answer.json == {"server": "web-test", "user": "ada", "data": {"n": 1}}
+
+
+def test_no_session_shows_as_empty_and_sets_no_cookie(site):
+    answer = site.browser().ask("GET", "/api/session")
+
+    assert (answer.status, answer.json["data"], answer.json["user"]) == (200, {}, None)
+    assert answer.header("Set-Cookie") is None
+
+
+def test_a_value_is_set(site):
+    visitor = site.visitor(a=1)
+
+    answer = visitor.ask("PUT", "/api/session/data/b", {"x": [1]})
+    assert (answer.status, answer.body) == (204, b"")
+    assert site.data(visitor) == {"a": 1, "b": {"x": [1]}}
+
+
+def test_setting_a_value_starts_a_session(site):
+    browser = site.browser()
+
+    assert browser.ask("PUT", "/api/session/data/a", None).status == 400
+    assert browser.ask("PUT", "/api/session/data/a", b"null").status == 204
+    assert site.data(browser) == {"a": None}
+
+
+def test_a_value_is_removed(site):
+    visitor = site.visitor(a=1, b=2)
+
+    answer = visitor.ask("DELETE", "/api/session/data/a")
+    assert (answer.status, answer.body) == (204, b"")
+    assert site.data(visitor) == {"b": 2}
+
+
+def test_an_absent_value_is_removed_without_an_error(site):
+    assert site.visitor(a=1).ask("DELETE", "/api/session/data/b").status == 204
+
+
+def test_removing_creates_nothing_and_sets_no_cookie(site):
+    answer = site.browser().ask("DELETE", "/api/session/data/a")
+
+    assert answer.status == 204
+    assert answer.header("Set-Cookie") is None
+    assert site.visit.store._rows == {}
+
+
+def test_a_counter_counts(site):
+    visitor = site.visitor(n=1)
+
+    answer = visitor.ask("POST", "/api/session/counters/n")
+    assert (answer.status, answer.json) == (200, {"value": 2})
+
+
+def test_a_counter_starts_a_session_at_one(site):
+    browser = site.browser()
+
+    assert browser.ask("POST", "/api/session/counters/n").json == {"value": 1}
+    assert site.data(browser) == {"n": 1}
+
+
+def test_a_list_grows(site):
+    visitor = site.visitor(list=["a"])
+
+    answer = visitor.ask("POST", "/api/session/lists/list", {"b": 1})
+    assert (answer.status, answer.json) == (200, {"length": 2})
+    assert site.data(visitor) == {"list": ["a", {"b": 1}]}
+
+
+def test_a_list_starts_a_session_at_length_one(site):
+    browser = site.browser()
+
+    assert browser.ask("POST", "/api/session/lists/list", "a").json == {"length": 1}
+    assert site.data(browser) == {"list": ["a"]}
+
+
+def test_a_login_keeps_the_data_under_a_new_id_and_ends_the_old_one(site):
+    visitor = site.visitor(a=1)
+    old = visitor.other_tab()
+
+    answer = visitor.ask("POST", "/api/login", {"user": "ada"})
+    assert (answer.status, answer.json) == (200, {"user": "ada"})
+    assert visitor.cookie != old.cookie
+    assert site.data(visitor) == {"a": 1}
+    assert site.data(old) == {}
+
+
+def test_a_login_starts_a_session(site):
+    browser = site.browser()
+    browser.ask("POST", "/api/login", {"user": "ada"})
+
+    assert browser.ask("GET", "/api/session").json["user"] == "ada"
+
+
+@pytest.mark.parametrize("user", ["a", "a" * 64, "é" * 32, " ", "ada\n", "<script>", "日本"])
+def test_a_name_of_1_to_64_bytes_logs_in(site, user):
+    assert site.browser().ask("POST", "/api/login", {"user": user}).json == {"user": user}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"user": user} for user in ("", "a" * 65, "é" * 33, None, 1, True, ["ada"], {"name": "ada"})),
+        *({}, [], ["user"], "ada", b"null", 1, {"User": "ada"}),
+    ],
+    ids=repr,
+)
+def test_anything_else_logs_nobody_in(site, body):
+    browser = site.browser()
+
+    assert browser.ask("POST", "/api/login", body).problem == (400, "bad-user")
+    assert browser.cookie is None
+
+
+def test_a_logout_ends_the_session_and_clears_the_cookie(site):
+    visitor = site.visitor("ada")
+    tab = visitor.other_tab()
+
+    answer = visitor.ask("POST", "/api/logout")
+    assert (answer.status, answer.body) == (204, b"")
+    assert visitor.cookie is None
+    assert tab.ask("GET", "/api/session").json["user"] is None
+
+
+def test_a_logout_without_a_session_is_no_error(site):
+    assert site.browser().ask("POST", "/api/logout").status == 204
+
+
+def test_logging_out_everywhere_ends_every_session_of_the_user(site):
+    visitor, elsewhere, bob = site.visitor("ada"), site.visitor("ada"), site.visitor("bob")
+
+    answer = visitor.ask("POST", "/api/logout-everywhere")
+    assert (answer.status, answer.json) == (200, {"ended": 2})
+    assert visitor.cookie is None
+    assert [browser.ask("GET", "/api/session").json["user"] for browser in (elsewhere, bob)] == [None, "bob"]
+
+
+@pytest.mark.parametrize("has_session", [True, False])
+def test_logging_out_everywhere_needs_a_login(site, has_session):
+    browser = site.visitor() if has_session else site.browser()
+    cookie = browser.cookie
+
+    assert browser.ask("POST", "/api/logout-everywhere").problem == (401, "not-logged-in")
+    assert browser.cookie == cookie
+
+
+def test_a_stateless_answer_never_touches_the_session(site):
+    visitor = site.visitor()
+    site.handler.calls.clear()
+
+    answer = visitor.ask("GET", "/api/stateless")
+    assert (answer.status, answer.json) == (200, {"server": "web-test"})
+    assert site.handler.calls == []
+
+
+def test_a_server_lives_as_long_as_it_answers(site):
+    assert site.browser().ask("GET", "/healthz").status == 200
+
+
+def test_a_server_is_ready_until_it_drains(site):
+    assert site.browser().ask("GET", "/readyz").status == 200
+    site.is_draining = True
+
+    assert site.browser().ask("GET", "/readyz").problem == (404, "draining")
+
+
+def test_being_ready_never_asks_the_store(site):
+    site.handler.is_down = True
+
+    assert site.browser().ask("GET", "/readyz").status == 200
+    assert site.handler.calls == []
+
+
+def test_the_health_of_the_store_is_told(site):
+    assert site.browser().ask("GET", "/healthz/store").status == 200
+    site.handler.is_down = True
+
+    assert site.browser().ask("GET", "/healthz/store").problem == (503, "store-unavailable")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/api/session/counters/text", None), ("/api/session/lists/text", b"1")]
+)
+def test_counting_the_wrong_thing_names_the_key(site, path, body):
+    answer = site.visitor(text="abc").ask("POST", path, body)
+
+    assert answer.problem == (409, "wrong-type")
+    assert answer.json["key"] == "text"
+
+
+def test_a_session_that_grows_too_large_is_refused(site):
+    visitor = site.visitor(a="x" * 48 * 1024)
+
+    assert visitor.ask("PUT", "/api/session/data/b", "x" * 32 * 1024).problem == (413, "too-large")
+    assert site.data(visitor).keys() == {"a"}
+
+
+def test_the_statement_budget_of_the_contract(site):
+    budget = {}
+    for name, method, path, body in [
+        ("untouched", "GET", "/api/stateless", None),
+        ("read", "GET", "/api/session", None),
+        ("set", "PUT", "/api/session/data/a", 1),
+        ("remove", "DELETE", "/api/session/data/a", None),
+        ("add", "POST", "/api/session/counters/n", None),
+        ("append", "POST", "/api/session/lists/list", 1),
+        ("login", "POST", "/api/login", {"user": "ada"}),
+        ("logout", "POST", "/api/logout", None),
+    ]:
+        visitor = site.visitor()
+        site.handler.calls.clear()
+        visitor.ask(method, path, body)
+        budget[name] = len(site.handler.calls)
+
+    once = dict.fromkeys(["read", "set", "remove", "add", "append", "login", "logout"], 1)
+    assert budget == {"untouched": 0, **once}

@@ -1,0 +1,40 @@
+import pytest
+
+from config import read_config
+from sessions.handler import Lifetimes
+from store import mysql_handlers
+
+
+@pytest.fixture
+def new_handler(tmp_path):
+    secret = tmp_path / "password"
+    secret.write_text("s3cret")
+
+    def new_handler(**env):
+        return mysql_handlers(read_config({**env, "DB_PASSWORD_FILE": str(secret)}), connections=3)
+
+    return new_handler
+
+
+def test_every_request_gets_a_handler_of_its_own_on_one_pool(new_handler):
+    make = new_handler()
+    one, other = make(), make()
+
+    assert one is not other
+    assert one.pool is other.pool
+
+
+def test_the_settings_reach_the_handler(new_handler):
+    handler = new_handler(
+        SESSION_IDLE_S="100",
+        SESSION_ABSOLUTE_S="200",
+        TOMBSTONE_S="30",
+        SESSION_MAX_BYTES="1000",
+        STORE_DEADLINE_S="1.5",
+        JANITOR_BATCH="7",
+        JANITOR_PAUSE_MS="20",
+    )()
+
+    assert handler.lifetimes == Lifetimes(idle_s=100, absolute_s=200, tombstone_s=30)
+    assert (handler.max_bytes, handler.deadline_s) == (1000, 1.5)
+    assert (handler.clean_batch, handler.clean_pause_s) == (7, 0.02)
