@@ -25,12 +25,6 @@ WayIn = tuple[DatabaseServer, Pool[Connection], Admin]
 SQL = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("mysql", "mariadb")]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "memory: the contract on MemoryHandler")
-    config.addinivalue_line("markers", "mysql: the contract on MySQLHandler and MySQL")
-    config.addinivalue_line("markers", "mariadb: the contract on MySQLHandler and MariaDB")
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     counts: Counter[str] = Counter()
     for report in terminalreporter.getreports("passed"):

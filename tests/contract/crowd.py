@@ -10,11 +10,13 @@ import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from threading import BrokenBarrierError
 from typing import Any
 
 from sessions.handler import Change, SessionError, Written
-from sessions.mysql import Database, MySQLHandler
+from sessions.mysql import Connection, Database, MySQLHandler
+from sessions.pool import Pool
 
 SERVERS = 8
 # Far more than any of them needs; a process that died must not hang the others.
@@ -60,6 +62,11 @@ def together() -> None:
         raise AssertionError(f"process {os.getpid()} waited for the others in vain") from None
 
 
+@cache
+def pool_of(database: Database) -> Pool[Connection]:
+    return database.pool()
+
+
 def answer_of(handler: MySQLHandler, act: Callable[[MySQLHandler], Any]) -> Any:
     """Return what one request gets: the version or number, else what kind of error."""
     handler.open()
@@ -75,13 +82,13 @@ def answer_of(handler: MySQLHandler, act: Callable[[MySQLHandler], Any]) -> Any:
 
 
 def write_each(database: Database, key: bytes, changes: Sequence[Change]) -> list[Any]:
-    handler = MySQLHandler(database.pool(), deadline_s=GIVE_UP_S)
+    handler = MySQLHandler(pool_of(database), deadline_s=GIVE_UP_S)
     return [answer_of(handler, lambda h, change=change: h.write(key, change)) for change in changes]
 
 
 def write_one_each(database: Database, changes: Sequence[tuple[bytes, Change]]) -> list[Any]:
     """Write to one session after the other, each time together with the other processes."""
-    handler = MySQLHandler(database.pool(), deadline_s=GIVE_UP_S)
+    handler = MySQLHandler(pool_of(database), deadline_s=GIVE_UP_S)
     answers = []
     for key, change in changes:
         together()
@@ -90,7 +97,7 @@ def write_one_each(database: Database, changes: Sequence[tuple[bytes, Change]]) 
 
 
 def destroy_each(database: Database, keys: Sequence[bytes]) -> list[Any]:
-    handler = MySQLHandler(database.pool(), deadline_s=GIVE_UP_S)
+    handler = MySQLHandler(pool_of(database), deadline_s=GIVE_UP_S)
     answers = []
     for key in keys:
         together()
@@ -99,7 +106,7 @@ def destroy_each(database: Database, keys: Sequence[bytes]) -> list[Any]:
 
 
 def end_user_each(database: Database, users: Sequence[str]) -> list[Any]:
-    handler = MySQLHandler(database.pool(), deadline_s=GIVE_UP_S)
+    handler = MySQLHandler(pool_of(database), deadline_s=GIVE_UP_S)
     answers = []
     for user in users:
         together()
@@ -109,7 +116,7 @@ def end_user_each(database: Database, users: Sequence[str]) -> list[Any]:
 
 def live_a_little(database: Database, keys: Sequence[bytes], rounds: int) -> list[Any]:
     """Do what visitors do all day: read, touch, change, count; return the answers that were errors."""
-    handler = MySQLHandler(database.pool(), deadline_s=GIVE_UP_S)
+    handler = MySQLHandler(pool_of(database), deadline_s=GIVE_UP_S)
     deeds = (
         lambda h, key: h.read(key),
         lambda h, key: h.write(key, Change()),
@@ -128,6 +135,6 @@ def live_a_little(database: Database, keys: Sequence[bytes], rounds: int) -> lis
 
 def clean_in_batches(database: Database, batch: int) -> Any:
     return answer_of(
-        MySQLHandler(database.pool(), deadline_s=GIVE_UP_S, clean_batch=batch, clean_pause_s=0),
+        MySQLHandler(pool_of(database), deadline_s=GIVE_UP_S, clean_batch=batch, clean_pause_s=0),
         lambda h: h.clean(),
     )

@@ -16,8 +16,8 @@ from worlds import new_key
 
 from sessions.handler import Change
 
-EACH = 40
-ROUNDS = 12
+EACH = 25
+ROUNDS = 10
 GONE = "SessionGone: the session was ended"
 
 
@@ -181,7 +181,7 @@ def test_cleaning_disturbs_no_visitor(sql_world, crowd):
     web = sql_world.server.web
 
     *visitors, first, second = crowd.run(
-        *[(live_a_little, web, live, 20)] * (SERVERS - 2),
+        *[(live_a_little, web, live, 12)] * (SERVERS - 2),
         *[(clean_in_batches, web, 50)] * 2,
     )
 

@@ -132,6 +132,10 @@ def in_a_fork(act):
     return answer
 
 
+# Python warns that threads and fork do not mix; the child here only talks to the database and ends.
+forks = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+
 def thread_id_of_a_read(world, pool):
     handler = world.new_handler(pool=pool)
     handler.read(new_key())
@@ -140,6 +144,7 @@ def thread_id_of_a_read(world, pool):
     return thread_id
 
 
+@forks
 def test_a_forked_server_gets_a_connection_of_its_own(sql_world, one):
     parents = thread_id_of_a_read(sql_world, one)
 
@@ -148,6 +153,7 @@ def test_a_forked_server_gets_a_connection_of_its_own(sql_world, one):
     assert int(childs) != parents
 
 
+@forks
 def test_a_forked_server_leaves_its_parents_connection_alone(sql_world, one):
     parents = thread_id_of_a_read(sql_world, one)
     in_a_fork(lambda: thread_id_of_a_read(sql_world, one))
@@ -155,6 +161,7 @@ def test_a_forked_server_leaves_its_parents_connection_alone(sql_world, one):
     assert thread_id_of_a_read(sql_world, one) == parents
 
 
+@forks
 def test_a_forked_server_does_not_wait_for_connections_that_its_parent_uses(sql_world, one):
     sql_world.new_handler(pool=one).read(new_key())
 

@@ -12,7 +12,7 @@ from sessions.handler import MAX_INTEGER, Change
 
 # The world is emptied once for all examples; each of them has a key of its own.
 a_few_examples = settings(
-    max_examples=80,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     database=None,

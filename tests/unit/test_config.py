@@ -48,10 +48,6 @@ def test_every_setting_is_in_the_example_file():
     assert names() - WIRED <= example().keys()
 
 
-def test_the_example_file_holds_the_defaults():
-    assert read_config(example()) == read_config({})
-
-
 def test_every_setting_of_the_example_file_is_explained():
     text = ENV_EXAMPLE.read_text()
 

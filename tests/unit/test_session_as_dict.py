@@ -403,3 +403,15 @@ def test_a_value_that_was_made_unkeepable_inside_is_refused(visit):
     with pytest.raises(SessionRefused):
         session.save()
     assert visit.data(key) == {"cart": []}
+
+
+def test_two_requests_that_read_the_same_and_change_different_keys_both_survive(visit):
+    key = visit.put(a=1, b=1, cart=[])
+    one, other = visit.session(key), visit.session(key)
+    one["a"] = one["a"] + 1
+    other["cart"].append("tea")
+    other["b"] = other["b"] + 1
+    other.save()
+    one.save()
+
+    assert visit.data(key) == {"a": 2, "b": 2, "cart": ["tea"]}
