@@ -20,6 +20,7 @@ from pymysql.constants import CLIENT, CR, ER
 from .handler import (
     MAX_INTEGER,
     Change,
+    Json,
     Lifetimes,
     SessionConflict,
     SessionError,
@@ -169,6 +170,65 @@ class _Condition:
     otherwise: SessionError
 
 
+class _Applied:
+    """A change in SQL: what the data become, what is counted, and on which conditions.
+
+    Raises SessionRefused for a value or key that is not I-JSON.
+    """
+
+    def __init__(self, change: Change, max_bytes: int) -> None:
+        self.data = Sql("data")
+        self.count: Sql | None = None
+        self.conditions: list[_Condition] = []
+        self._grows_by = Sql("0")
+        if change.expected_version is not None:
+            conflict = SessionConflict(f"version {change.expected_version} was overtaken")
+            self.conditions.append(_Condition(sql("version = ?", change.expected_version), conflict))
+        for name, value in change.set.items():
+            self._set(name, value)
+        for name in change.remove:
+            self.data = sql("JSON_REMOVE(?, ?)", self.data, _path(name))
+        if change.add is not None:
+            self._add(*change.add)
+        if change.append is not None:
+            self._append(*change.append)
+        # Removing must always be possible, also from a session that a smaller limit caught too large.
+        if change.set or change.add or change.append:
+            fits = sql("OCTET_LENGTH(data) + ? <= ?", self._grows_by, max_bytes)
+            self.conditions.append(_Condition(fits, _too_large(max_bytes)))
+
+    def _set(self, name: str, value: Json) -> None:
+        text = encode(value, name)
+        self.data = sql("JSON_SET(?, ?, JSON_EXTRACT(?, '$'))", self.data, _path(name), text)
+        # What a new value takes the place of does not count.
+        replaced = sql("COALESCE(OCTET_LENGTH(JSON_EXTRACT(data, ?)), 0)", _path(name))
+        self._grow(name, text)
+        self._grows_by = sql("? - ?", self._grows_by, replaced)
+
+    def _add(self, name: str, n: int) -> None:
+        encode(n, name)
+        old = sql("JSON_EXTRACT(data, ?)", _path(name))
+        self.count = sql("COALESCE(CAST(? AS SIGNED), 0) + ?", old, n)
+        self.data = sql("JSON_SET(?, ?, ?)", self.data, _path(name), self.count)
+        self._grow(name, str(MAX_INTEGER))
+        is_countable = sql(f"(? IS NULL OR {IS_INTEGER}) AND ABS(?) <= ?", old, old, self.count, MAX_INTEGER)
+        refusal = SessionRefused("wrong-type", name, f"{name!r} holds nothing that {n} can be added to")
+        self.conditions.append(_Condition(is_countable, refusal))
+
+    def _append(self, name: str, item: Json) -> None:
+        text = encode([item], name)[1:-1]  # in its list, which is one more container
+        items = sql("COALESCE(JSON_EXTRACT(data, ?), JSON_ARRAY())", _path(name))
+        self.count = sql("JSON_LENGTH(?) + 1", items)
+        longer = sql("JSON_ARRAY_APPEND(?, '$', JSON_EXTRACT(?, '$'))", items, text)
+        self.data = sql("JSON_SET(?, ?, ?)", self.data, _path(name), longer)
+        self._grow(name, text)
+        refusal = SessionRefused("wrong-type", name, f"{name!r} holds no list")
+        self.conditions.append(_Condition(sql("JSON_TYPE(?) = 'ARRAY'", items), refusal))
+
+    def _grow(self, name: str, text: str) -> None:
+        self._grows_by = sql("? + ?", self._grows_by, len(_path(name).encode()) + len(text.encode()))
+
+
 @dataclass(slots=True)
 class MySQLHandler:
     """Sessions in a table that all servers share. One instance serves one request at a time.
@@ -204,13 +264,14 @@ class MySQLHandler:
     def write(self, key: bytes, change: Change) -> Written:
         if change.create:
             return self._create(key, change)
-        statement, conditions, counts = self._statement(key, change)
+        applied = _Applied(change, self.max_bytes)
+        statement = self._statement(key, change, applied)
         # Twice, because a row that shows no reason for not matching has changed in between.
         for _ in range(2):
             answer = self._ask(statement)
             if answer.matched:
-                return _written(answer.carried, counts=counts)
-            if reason := self._reason(key, conditions):
+                return _written(answer.carried, counts=applied.count is not None)
+            if reason := self._reason(key, applied.conditions):
                 raise reason
         raise SessionStoreUnavailable("a change matched no row, twice, though nothing spoke against it")
 
@@ -256,69 +317,25 @@ class MySQLHandler:
         self._ask(sql(CREATE, key, text, _bytes(change.user), self._first_idle_s, absolute_s))
         return Written(1 if result is None else None, result)
 
-    def _statement(self, key: bytes, change: Change) -> tuple[Sql, list[_Condition], bool]:
-        """Return the one statement that makes the change, its conditions, and whether it counts."""
-        idle_s = self.lifetimes.idle_s
+    def _statement(self, key: bytes, change: Change, applied: _Applied) -> Sql:
+        """Return the one statement that makes the change."""
+        lifetimes = self.lifetimes
         if change.is_touch:
-            return sql(TOUCH, idle_s, key, LIVE), [], False
-        conditions = []
-        if change.expected_version is not None:
-            conflict = SessionConflict(f"version {change.expected_version} was overtaken")
-            conditions.append(_Condition(sql("version = ?", change.expected_version), conflict))
-
-        data, count, growth = Sql("data"), None, 0
-        freed = Sql("")
-        for name, value in change.set.items():
-            text = encode(value, name)
-            data = sql("JSON_SET(?, ?, JSON_EXTRACT(?, '$'))", data, _path(name), text)
-            growth += len(_path(name).encode()) + len(text.encode())
-            freed = sql("? - COALESCE(OCTET_LENGTH(JSON_EXTRACT(data, ?)), 0)", freed, _path(name))
-        for name in change.remove:
-            data = sql("JSON_REMOVE(?, ?)", data, _path(name))
-        if change.add is not None:
-            name, n = change.add
-            encode(n, name)
-            old = sql("JSON_EXTRACT(data, ?)", _path(name))
-            count = sql("COALESCE(CAST(? AS SIGNED), 0) + ?", old, n)
-            data = sql("JSON_SET(?, ?, ?)", data, _path(name), count)
-            growth += len(_path(name).encode()) + len(str(MAX_INTEGER))
-            addable = sql(
-                f"(? IS NULL AND ABS(?) <= ? OR {IS_INTEGER} AND ABS(?) <= ?)",
-                *(old, n, MAX_INTEGER),
-                *(old, count, MAX_INTEGER),
-            )
-            refusal = SessionRefused("wrong-type", name, f"{name!r} holds nothing that {n} can be added to")
-            conditions.append(_Condition(addable, refusal))
-        if change.append is not None:
-            name, item = change.append
-            text = encode([item], name)[1:-1]  # in its list, which is one more container
-            items = sql("COALESCE(JSON_EXTRACT(data, ?), JSON_ARRAY())", _path(name))
-            count = sql("JSON_LENGTH(?) + 1", items)
-            longer = sql("JSON_ARRAY_APPEND(?, '$', JSON_EXTRACT(?, '$'))", items, text)
-            data = sql("JSON_SET(?, ?, ?)", data, _path(name), longer)
-            growth += len(_path(name).encode()) + len(text.encode())
-            refusal = SessionRefused("wrong-type", name, f"{name!r} holds no list")
-            conditions.append(_Condition(sql("JSON_TYPE(?) = 'ARRAY'", items), refusal))
-        if growth:
-            fits = sql("OCTET_LENGTH(data)? + ? <= ?", freed, growth, self.max_bytes)
-            conditions.append(_Condition(fits, _too_large(self.max_bytes)))
-
+            return sql(TOUCH, lifetimes.idle_s, key, LIVE)
         # LAST_INSERT_ID(n) makes n come back with the acknowledgement, which saves reading it.
         # The version is assigned before the data, so the count still sees the old data.
         version = Sql("LAST_INSERT_ID(version + 1)")
-        if count is not None:
-            version = sql("version + 1 + 0 * LAST_INSERT_ID(?)", count)
+        if applied.count is not None:
+            version = sql("version + 1 + 0 * LAST_INSERT_ID(?)", applied.count)
         where = LIVE
-        for condition in conditions:
+        for condition in applied.conditions:
             where = sql("? AND ?", where, condition.sql)
-        user, absolute_s = _bytes(change.user), self.lifetimes.absolute_s
+        new_data = (version, applied.data, _bytes(change.user))
         if change.rotate_to is None:
-            statement = sql(CHANGE, version, data, user, idle_s, key, where)
-        else:
-            starts_anew = (user, self._first_idle_s, absolute_s)
-            ends_old = (key, self.lifetimes.tombstone_s)
-            statement = sql(ROTATE, change.rotate_to, version, data, *starts_anew, key, where, *ends_old)
-        return statement, conditions, count is not None
+            return sql(CHANGE, *new_data, lifetimes.idle_s, key, where)
+        starts_anew = (self._first_idle_s, lifetimes.absolute_s)
+        ends_old = (key, lifetimes.tombstone_s)
+        return sql(ROTATE, change.rotate_to, *new_data, *starts_anew, key, where, *ends_old)
 
     @property
     def _first_idle_s(self) -> int:
