@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -28,6 +29,7 @@ def build_app(
     add_probe_api(app, server)
     add_health(app, server, is_draining, store_answers)
     add_page(app, server)
+    app.add_hook("before_request", refuse_cross_site)
     app.default_error_handler = show_error  # type: ignore[method-assign]
     return signed(app, server)
 
@@ -103,9 +105,14 @@ def key_in_path(prefix: str) -> str:
 
     From the raw path: Bottle drops bytes that are not UTF-8, and so mistakes one key for another.
     """
-    raw_path = request.environ["RAW_URI"].partition("?")[0]
+    path = request.environ["RAW_URI"].partition("?")[0]
+    if not path.startswith("/"):  # http://host/path, as clients of a forward proxy write it
+        path = "/" + path.split("/", 3)[3]
+    *before, rest = path.split("/", prefix.count("/"))
+    if unquote_to_bytes("/".join(before) + "/") != prefix.encode():
+        raise Problem(400, "bad-key", f"The path before the key is not spelled {prefix}.")
     try:
-        key = unquote_to_bytes(raw_path.removeprefix(prefix)).decode()
+        key = unquote_to_bytes(rest).decode()
     except UnicodeDecodeError as error:
         raise Problem(400, "bad-key", "The key is not UTF-8.") from error
     if not 1 <= len(key) <= MAX_KEY_LENGTH:
@@ -156,6 +163,33 @@ def show_error(error: HTTPError) -> str:
     return error_page(problem) if wants_page else problem.to_json()
 
 
+def refuse_cross_site() -> None:
+    """Refuse what another site makes a visitor's browser send. Raises a 403 problem.
+
+    SameSite=Lax keeps the cookie at home, but a login by another site's form would still
+    put a new one in its place. Browsers say where a request comes from; programs need not.
+    """
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return
+    site = request.get_header("Sec-Fetch-Site")
+    if site is None:  # an old browser, or a program
+        origin = request.get_header("Origin", "").partition("://")[2]
+        is_ours = origin in ("", request.get_header("Host"))
+    else:
+        is_ours = site in ("same-origin", "none")
+    if not is_ours:
+        raise Problem(403, "cross-site", "Another site cannot change a session here.")
+
+
+def unchunk(environ: dict[str, Any]) -> None:
+    """Give a body that came in chunks a length. gunicorn has joined the chunks, and Bottle would again."""
+    if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+        del environ["HTTP_TRANSFER_ENCODING"]
+        body = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
+        environ["wsgi.input"] = BytesIO(body)
+        environ["CONTENT_LENGTH"] = str(len(body))
+
+
 def signed(app: Bottle, server: str) -> Callable[..., Iterable[bytes]]:
     """Return the application with the server's name on whatever it answers, and what browsers must not do.
 
@@ -170,6 +204,8 @@ def signed(app: Bottle, server: str) -> Callable[..., Iterable[bytes]]:
     ]
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        unchunk(environ)
+
         def start_signed(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             return start_response(status, [*headers, *signature], exc_info)
 

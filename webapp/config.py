@@ -1,6 +1,7 @@
 """The environment, read once at boot into a frozen dataclass, or refused.
 
 Every setting with its meaning, unit and default is in .env.example; a test compares the two.
+Where the database is and who asks it (DB_HOST, DB_PORT, DB_USER, DB_PASSWORD_FILE) is docker-compose.yml's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from pathlib import Path
 # Exists while this container finishes what it has. Memory, so it is gone when the container restarts.
 DRAINING = Path("/dev/shm/draining")
 
+# Seconds. With the time to drain it has to fit in the stop_grace_period of docker-compose.yml.
+MAX_STORE_DEADLINE_S = 5
+
 
 class ConfigError(ValueError):
     """A setting cannot be used. The message names the variable, its value and what to type."""
@@ -20,6 +24,7 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Config:
+    web_workers: int
     db_host: str
     db_port: int
     db_name: str
@@ -53,6 +58,7 @@ class Config:
 def read_config(env: Mapping[str, str]) -> Config:
     """Return the settings in env, defaults filled in. Raises ConfigError at the first bad one."""
     config = Config(
+        web_workers=whole(env, "WEB_WORKERS", 1, unit="processes"),
         db_host=env.get("DB_HOST", "db"),
         db_port=whole(env, "DB_PORT", 3306, unit="port"),
         db_name=env.get("DB_NAME", "hopproof"),
@@ -72,6 +78,11 @@ def read_config(env: Mapping[str, str]) -> Config:
         janitor_batch=whole(env, "JANITOR_BATCH", 500, unit="rows"),
         janitor_pause_ms=whole(env, "JANITOR_PAUSE_MS", 50, unit="milliseconds"),
     )
+    if config.store_deadline_s > MAX_STORE_DEADLINE_S:
+        raise ConfigError(
+            f"STORE_DEADLINE_S={config.store_deadline_s} is above {MAX_STORE_DEADLINE_S}: the balancer and "
+            "`docker stop` would cut off who still waits; try STORE_DEADLINE_S=2.5"
+        )
     if config.session_touch_s >= config.session_idle_s:
         raise ConfigError(
             f"SESSION_TOUCH_S={config.session_touch_s} is not below SESSION_IDLE_S={config.session_idle_s}: "

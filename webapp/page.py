@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from bottle import Bottle, redirect, request, template
+from bottle import Bottle, HTTPResponse, request, template
 
 from problem import Problem
 from sessions.handler import MAX_USER_BYTES, Json, SessionGone
@@ -38,34 +38,40 @@ def add_page(app: Bottle, server: str) -> None:
             )
         except SessionGone:
             # Ended from another browser a moment ago: an anonymous visit, which this cookie cannot save.
-            visits = one_more({"count": 0, "trail": []}, server)
-        cart, user = session.get("cart", {}), session.user
+            visits, cart, user = one_more({"count": 0, "trail": []}, server), {}, None
+        else:
+            cart, user = session.get("cart", {}), session.user
         address = request.get_header("Host", "localhost")
         return render("page", server=server, visits=visits, cart=cart, user=user, teas=TEAS, address=address)
 
     @app.post("/cart")
-    def change_cart(session: Session) -> None:
+    def change_cart(session: Session) -> HTTPResponse:
         tea = request.forms.getunicode("tea")
         if tea in TEAS:
             pieces = -1 if request.forms.get("action") == "remove" else 1
             session.modify("cart", lambda cart: with_tea(cart, tea, pieces), {})
-        redirect("/", 303)
+        return back_to_page()
 
     @app.post("/login")
-    def log_in(session: Session) -> None:
+    def log_in(session: Session) -> HTTPResponse:
         session.login(checked_user(request.forms.getunicode("user", "").strip()))
-        redirect("/", 303)
+        return back_to_page()
 
     @app.post("/logout")
-    def log_out(session: Session) -> None:
+    def log_out(session: Session) -> HTTPResponse:
         session.destroy()
-        redirect("/", 303)
+        return back_to_page()
 
     @app.post("/logout-everywhere")
-    def log_out_everywhere(session: Session) -> None:
+    def log_out_everywhere(session: Session) -> HTTPResponse:
         if session.user is not None:
             session.destroy_all_of_user()
-        redirect("/", 303)
+        return back_to_page()
+
+
+def back_to_page() -> HTTPResponse:
+    # Not Bottle's redirect(): it makes the address absolute, and behind TLS it does not know of https.
+    return HTTPResponse(status=303, headers={"Location": "/"})
 
 
 def one_more(before: Any, server: str) -> Json:

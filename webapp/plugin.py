@@ -100,6 +100,10 @@ class SessionPlugin:
         # Not Bottle's route.get_callback_args(): it never returns for a closure over a plain value.
         if "session" not in inspect.signature(route.callback).parameters:
             return callback
+        if inspect.isgeneratorfunction(route.callback):
+            raise TypeError(
+                f"{route.rule}: a route that yields runs when its session is saved; return instead"
+            )
 
         def with_session(*args: Any, **kwargs: Any) -> Any:
             return self._serve(lambda session: callback(*args, **kwargs, session=session))
@@ -127,6 +131,7 @@ class SessionPlugin:
         except SessionError as error:
             answer = problem_of(error)
         finally:
+            session.close()
             handler.close()
 
         if session.key != key:

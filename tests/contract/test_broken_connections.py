@@ -182,6 +182,28 @@ def test_a_row_that_is_locked_for_a_moment_is_waited_for(sql_world):
         assert future.result().version == 3
 
 
+def test_a_statement_that_lost_a_deadlock_is_repeated(sql_world):
+    keys = sorted(sql_world.put("ada") for _ in range(2))
+    handler = sql_world.new_handler()
+    connection_id = connection_of(handler)
+    with ThreadPoolExecutor(1) as executor, sql_world.server.admin() as admin:
+        admin.ask("BEGIN")
+        # Of two that block each other, the database undoes the one that has done less.
+        for _ in range(20):
+            admin.ask(
+                "INSERT INTO sessions (id, version, created_at, expires_at, absolute_at)"
+                " VALUES (%s, 1, 0, 0, 0)",
+                new_key(),
+            )
+        admin.ask("SELECT * FROM sessions WHERE id = %s FOR UPDATE", keys[1])
+        ended = executor.submit(handler.end_user, "ada")
+        until(lambda: sql_world.admin.sees(connection_id, "updating", "Updating", "Searching"))
+        admin.ask("SELECT * FROM sessions WHERE id = %s FOR UPDATE", keys[0])
+        admin.ask("COMMIT")
+
+        assert ended.result() == 2
+
+
 def test_a_locked_row_lets_other_sessions_pass(sql_world, handler):
     locked, free = sql_world.put(n=1), sql_world.put(n=1)
     with sql_world.server.admin() as admin:

@@ -81,6 +81,19 @@ def test_a_cleaner_leaves_the_work_to_one_that_is_at_it(sql_world):
     assert sql_world.row_count() == 1
 
 
+def test_cleaning_waits_for_no_live_session(sql_world):
+    """A DELETE by range would: it locks the first row beyond the range as well."""
+    for _ in range(3):
+        sql_world.put(a=1)
+    sql_world.age(10_000)
+    live = [sql_world.put(a=2) for _ in range(3)]
+    with sql_world.server.admin() as admin:
+        admin.ask("BEGIN")
+        admin.ask("UPDATE sessions SET expires_at = expires_at + 1 WHERE id IN %s", live)
+
+        assert sql_world.new_handler().clean() == 3
+
+
 def test_a_cleaner_lets_the_next_one_work(sql_world):
     sql_world.new_handler().clean()
 

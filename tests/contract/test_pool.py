@@ -206,3 +206,12 @@ def test_a_connection_that_the_server_closes_says_so(sql_world, one):
     sql_world.admin.ask(f"KILL {connection.thread_id()}")
 
     until(connection.said_something)
+
+
+def test_a_closed_handler_borrows_nothing(sql_world):
+    handler = sql_world.new_handler()
+    handler.close()
+
+    with pytest.raises(RuntimeError, match="between open and close"):
+        handler.read(new_key())
+    assert handler._connection is None

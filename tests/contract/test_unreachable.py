@@ -122,7 +122,7 @@ def test_a_new_deadline_bounds_how_long_a_full_line_is_waited_for():
     """Guards the driver's private names: were they renamed, allow would do nothing."""
     here, there = socket.socketpair()
     with here, there:
-        connection = Connection(defer_connect=True)
+        connection = Connection(defer_connect=True, read_timeout=60, write_timeout=60)
         connection._sock = here
         connection._current_timeout = None
         connection.allow(0.2)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
+import re
 import secrets
 import shutil
 import socket
@@ -48,10 +51,12 @@ class Deployment:
             "HOPPROOF_STATE": str(folder),
             "WEB_REPLICAS": str(servers),
         }
-        self._compose = DockerCompose(ROOT, env_file=".env.example", build=True, wait=True)
+        self._compose = DockerCompose(ROOT, build=True, wait=True)
 
     def __enter__(self) -> Deployment:
-        # testcontainers starts Compose with this process's environment, and so do the scripts.
+        # The environment wins over a reader's own .env, in Compose and in the scripts.
+        listed = (ROOT / ".env.example").read_text()
+        os.environ.update(re.findall(r"^([A-Z_]+)=(.*)$", listed, re.MULTILINE))
         os.environ.update(self._variables)
         shutil.copy(os.environ["IMAGES_ENV"], self.folder / "images.env")
         self.script("infra/secrets")
@@ -134,7 +139,9 @@ def ask_every_server(deployment: Deployment, ask: Callable[[], Answer]) -> dict[
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    # Below the ports that outgoing connections take: the images are still to be built when this is chosen.
+    for port in random.sample(range(20000, 32000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("none of 100 ports is free")

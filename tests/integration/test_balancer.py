@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 
+import pytest
 from deployment import Deployment, until
 from visitor import Visitor
 
@@ -23,16 +24,52 @@ def test_a_visitor_cannot_name_the_server(visitor: Visitor) -> None:
     assert "forged" not in answer.server
 
 
-def test_a_visitor_cannot_forge_where_a_request_came_from(deployment: Deployment, visitor: Visitor) -> None:
-    # Bottle builds absolute addresses from these headers, so a redirect shows what it believed.
-    forged = {
-        "X-Forwarded-Host": "evil.example",
-        "Forwarded": "host=evil.example",
-        "X-Forwarded-Proto": "gopher",
-    }
-    answer = visitor.ask("POST", "/logout", headers=forged)
-    assert answer.status == 303
-    assert answer.headers["Location"] == f"http://127.0.0.1:{deployment.port}/"
+@pytest.mark.parametrize(
+    ("request_line", "header"),
+    [
+        ("GET /api/session?" + "x" * 6000, "X: y"),
+        ("GET /api/session", "Cookie: " + "x" * 70_000),
+        ("get /", "X: y"),
+    ],
+)
+def test_what_gunicorn_cannot_read_is_problem_json_as_well(
+    deployment: Deployment, request_line: str, header: str
+) -> None:
+    with socket.create_connection(("127.0.0.1", deployment.port), timeout=15) as raw:
+        raw.sendall(f"{request_line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n\r\n".encode())
+        answer = raw.makefile("rb").read()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"x-served-by: balancer" in head.lower()
+    assert json.loads(body)["status"] == 400
+
+
+def test_a_redirect_names_no_scheme_and_no_host(visitor: Visitor) -> None:
+    # The balancer cannot know whether TLS ends in front of it, and a visitor could forge who is asked.
+    answer = visitor.ask("POST", "/logout", headers={"X-Forwarded-Host": "evil.example"})
+    assert (answer.status, answer.headers["Location"]) == (303, "/")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}],
+)
+def test_another_site_cannot_log_a_visitor_in_or_out(visitor: Visitor, headers: dict[str, str]) -> None:
+    visitor.login("ada")
+    for path in ("/login", "/logout", "/api/logout"):
+        answer = visitor.ask("POST", path, data={"user": "mallory"}, headers=headers)
+        assert (answer.status, answer.set_cookie) == (403, None)
+    assert visitor.show().body["user"] == "ada"
+
+
+def test_the_visitors_own_page_can(deployment: Deployment, visitor: Visitor) -> None:
+    for headers in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": deployment.url}):
+        assert visitor.ask("POST", "/login", data={"user": "ada"}, headers=headers).status == 303
+
+
+def test_a_body_in_chunks_is_read_like_any_other(visitor: Visitor) -> None:
+    assert visitor.ask("PUT", "/api/session/data/x", data=iter([b"[1,", b"2]"])).status == 204
+    assert visitor.show().body["data"] == {"x": [1, 2]}
 
 
 def test_the_log_joins_request_server_and_slot(deployment: Deployment, visitor: Visitor) -> None:
@@ -51,11 +88,18 @@ def test_the_log_joins_request_server_and_slot(deployment: Deployment, visitor: 
 def test_an_outage_is_logged_with_the_request_that_met_it(deployment: Deployment, visitor: Visitor) -> None:
     visitor.add("n")
     deployment.container("db").pause()
-    request_id = visitor.show().headers["X-Request-ID"]
-    deployment.container("db").unpause()
-    lines = [json.loads(line) for line in deployment.logs("web").splitlines() if request_id in line]
-    assert [line["logger"] for line in lines] == ["plugin"]
-    assert "did not answer" in lines[0]["message"]
+    try:
+        request_id = visitor.show().headers["X-Request-ID"]
+    finally:
+        deployment.container("db").unpause()
+
+    def logged() -> list[dict[str, str]]:
+        lines = (line for line in deployment.logs("web").splitlines() if request_id in line)
+        return [json.loads(line) for line in lines]
+
+    (line,) = until(logged, f"a log line of request {request_id}")
+    assert line["logger"] == "plugin"
+    assert "did not answer" in line["message"]
 
 
 def test_a_slow_upload_is_cut_off_by_the_balancer_and_reaches_no_server(deployment: Deployment) -> None:

@@ -92,8 +92,8 @@ def test_the_janitor_removes_expired_sessions_by_itself(deployment: Deployment, 
 
 def test_a_session_outlives_the_whole_deployment(deployment: Deployment, visitor: Visitor) -> None:
     visitor.login("ada")
-    deployment.script("infra/compose", "--env-file", ".env.example", "down", "--timeout", "10")
-    deployment.script("infra/compose", "--env-file", ".env.example", "up", "--detach", "--wait")
+    deployment.script("infra/compose", "down", "--timeout", "10")
+    deployment.script("infra/compose", "up", "--detach", "--wait")
     deployment.wait_for_servers(deployment.servers)
     assert os.environ["COMPOSE_PROJECT_NAME"] == deployment.project
     assert visitor.show().body["user"] == "ada"

@@ -53,6 +53,26 @@ def test_a_key_that_is_none_is_refused(site, method, prefix, body, spelled):
     assert site.data(visitor) == {"a": 1}
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/api/session/d%61ta/a%2Fb", "http://shop.example/api/session/data/a%2Fb", "/%61pi/session/data/a/b"],
+)
+def test_a_path_may_be_spelled_in_other_ways_and_means_the_same_key(site, path):
+    browser = site.browser()
+    answer = browser.ask("PUT", path, 1, PATH_INFO="/api/session/data/a/b")
+
+    assert answer.status == 204
+    assert site.data(browser) == {"a/b": 1}
+
+
+def test_a_path_whose_slashes_are_encoded_before_the_key_is_refused(site):
+    browser = site.browser()
+    answer = browser.ask("PUT", "/api%2Fsession/data/x/y/z", 1)
+
+    assert answer.problem == (400, "bad-key")
+    assert browser.cookie is None
+
+
 @pytest.mark.parametrize(("method", "prefix", "body"), VERBS, ids=["set", "remove", "count", "append"])
 def test_every_verb_takes_an_encoded_key(site, method, prefix, body):
     visitor = site.visitor()

@@ -66,7 +66,7 @@ def test_a_form_answers_with_a_redirect_that_a_reload_does_not_repeat(site, path
     answer = post(site.visitor("ada"), path, b"user=bob&tea=Assam")
 
     assert answer.status == 303
-    assert answer.header("Location").startswith("http://127.0.0.1/")
+    assert answer.header("Location") == "/", "relative: nobody here knows whether TLS ends in front"
 
 
 def test_the_cart_counts_packets(site):

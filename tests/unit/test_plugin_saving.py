@@ -136,3 +136,21 @@ def test_a_conflict_that_does_not_end_is_told(site):
     site.handler.before_write = lambda _: setattr(store._rows[key], "version", store._rows[key].version + 1)
 
     assert visitor.ask("GET", "/").problem == (409, "conflict")
+
+
+def test_a_route_that_yields_is_refused_when_it_is_installed(serve):
+    def route(session):
+        session["a"] = 1
+        yield "too late"
+
+    with pytest.raises(TypeError, match="return instead"):
+        serve(route).app.routes[0].call()
+
+
+@pytest.mark.parametrize("use", [lambda s: s.get("a"), lambda s: s.update(a=1), lambda s: s.add("n")])
+def test_a_session_refuses_to_be_used_when_its_route_has_returned(serve, use):
+    kept = []
+    serve(lambda session: kept.append(session)).ask("POST", "/")
+
+    with pytest.raises(RuntimeError, match="before the route returns"):
+        use(kept[0])

@@ -69,8 +69,7 @@ class Pool(Generic[C]):
             raise PoolExhausted(f"all {self._size} connections were in use for {seconds:.1f} s")
         try:
             # The one used last comes first: the rest may grow old enough to be closed.
-            while self._idle:
-                connection = self._idle.pop()
+            while connection := self._last_used():
                 # An idle server says nothing, unless it says goodbye. Asking this of the kernel
                 # instead of sending a ping saves a round trip, and saves a write the doubt
                 # that comes with finding out in the middle of it.
@@ -81,6 +80,12 @@ class Pool(Generic[C]):
         except BaseException:
             self._places.release()
             raise
+
+    def _last_used(self) -> C | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def give_back(self, connection: C) -> None:
         """Take back a borrowed connection; a closed one only makes room for another."""

@@ -38,6 +38,7 @@ class Session(MutableMapping[str, Json]):
         self._handler = handler
         self._new_key = new_key
         self._touch_after_s = touch_after_s
+        self._is_closed = False
         self._start(key)
 
     def _start(self, key: bytes | None) -> None:
@@ -85,6 +86,7 @@ class Session(MutableMapping[str, Json]):
     # Changes that are saved when the request ends
 
     def __setitem__(self, key: str, value: Json) -> None:
+        self._check_open()
         if key in self._data:
             self._remember(key)
         self._data[key] = value
@@ -98,6 +100,7 @@ class Session(MutableMapping[str, Json]):
 
     def remove(self, key: str) -> None:
         """Remove the key if it is there. Unlike del, this needs no reading."""
+        self._check_open()
         self._data.pop(key, None)
         self._texts.pop(key, None)
         self._set.discard(key)
@@ -114,6 +117,10 @@ class Session(MutableMapping[str, Json]):
             except SessionError as error:
                 # The visitor's answer is right as it is, and the next request touches again.
                 log.warning("a session's expiry was not extended: %s", error)
+
+    def close(self) -> None:
+        """Refuse further use: the answer is on its way, and nobody would save what comes now."""
+        self._is_closed = True
 
     # Changes that happen at once
 
@@ -181,7 +188,12 @@ class Session(MutableMapping[str, Json]):
 
     # How it is done
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise RuntimeError("the request is over; read and change the session before the route returns")
+
     def _read(self) -> None:
+        self._check_open()
         if self._was_read or self.key is None:
             return
         stored = self._handler.read(self.key)
@@ -216,6 +228,7 @@ class Session(MutableMapping[str, Json]):
         return result
 
     def _write(self, change: Change) -> Written:
+        self._check_open()
         if self.key is None:
             written = self._create(change)
         else:
