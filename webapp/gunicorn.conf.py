@@ -8,11 +8,11 @@ from types import FrameType
 from config import DRAINING, read_config
 
 # Read here as well, so that a bad setting stops the container once and not each of its workers for ever.
-config = read_config(os.environ)
+settings = read_config(os.environ)
 
 bind = "0.0.0.0:8000"
 # Never cpu_count(): in a container that is the host's, and the capacity sum needs a number that is known.
-workers = config.web_workers
+workers = settings.web_workers
 # Requests/s of a route without a session / with one read, medians of 4 interleaved rounds, one worker:
 # gevent 3,640 / 800, gthread with 16 threads 2,130 / 720. (gunicorn_h1c, the HTTP parser in C, brings gevent
 # to 4,670 / 990, but has no wheel: it would need a compiler in the image.)
@@ -26,7 +26,7 @@ worker_tmp_dir = "/dev/shm"
 # Nobody uses it, and it fails on a read-only root.
 control_socket_disable = True
 # What a request may wait for its store, and air. drain_s and this fit in Compose's stop_grace_period.
-graceful_timeout = math.ceil(config.store_deadline_s) + 1
+graceful_timeout = math.ceil(settings.store_deadline_s) + 1
 # Trust in X-Forwarded-* is a matter of the app, and it has none.
 forwarded_allow_ips = ""
 accesslog = None  # the balancer logs every request, with the server that answered
