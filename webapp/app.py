@@ -173,8 +173,8 @@ def refuse_cross_site() -> None:
         return
     site = request.get_header("Sec-Fetch-Site")
     if site is None:  # an old browser, or a program
-        origin = request.get_header("Origin", "").partition("://")[2]
-        is_ours = origin in ("", request.get_header("Host"))
+        origin = request.get_header("Origin")
+        is_ours = origin is None or origin.partition("://")[2] == request.get_header("Host")
     else:
         is_ours = site in ("same-origin", "none")
     if not is_ours:

@@ -52,7 +52,12 @@ def test_a_redirect_names_no_scheme_and_no_host(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}],
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
 )
 def test_another_site_cannot_log_a_visitor_in_or_out(visitor: Visitor, headers: dict[str, str]) -> None:
     visitor.login("ada")
