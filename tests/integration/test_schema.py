@@ -41,7 +41,7 @@ def sessions(deployment: Deployment) -> list[list[str]]:
 def test_a_newer_schema_is_applied_to_a_kept_volume_and_its_sessions_stay(
     deployment: Deployment, schema: Path
 ) -> None:
-    (schema / "900-note.sql").write_text("ALTER TABLE sessions ADD COLUMN note INT NULL")
+    (schema / "900-note.sql").write_text("ALTER TABLE sessions ADD COLUMN note INT NULL;")
     assert "applying 900-note" in apply(deployment, schema)
     assert deployment.sql("SELECT data, note FROM kept.sessions") == [['{"n": 1}', "NULL"]]
 
