@@ -10,8 +10,9 @@ setting() { # setting NAME DEFAULT
     printf '%s' "${!1}"
     return
   fi
-  line=$(grep -E "^$1=." "$root/.env" 2>/dev/null | tail -n 1) || true
-  line=${line#*=}
+  # As Compose reads it: without quotes, and without a comment behind the value.
+  line=$(sed -n "s/^$1=//p" "$root/.env" 2>/dev/null | tail -n 1 |
+    sed -e 's/[[:space:]]#.*$//' -e 's/[[:space:]]*$//' -e "s/^[\"']\(.*\)[\"']\$/\1/") || true
   printf '%s' "${line:-$2}"
 }
 
