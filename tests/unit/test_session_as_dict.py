@@ -317,6 +317,14 @@ def test_a_forged_key_is_never_adopted(visit):
     assert visit.data(session.key) == {"a": 1}
 
 
+def test_removing_under_a_forged_key_does_not_keep_the_next_change_from_starting_a_session(visit):
+    session = visit.session(new_key())
+    session.remove("a")
+
+    assert session.add("n") == 1
+    assert visit.data(session.key) == {"n": 1}
+
+
 def test_reading_with_a_forged_key_creates_nothing(visit):
     session = visit.session(new_key())
     assert dict(session) == {}

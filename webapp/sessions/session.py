@@ -235,13 +235,13 @@ class Session(MutableMapping[str, Json]):
             try:
                 written = self._handler.write(self.key, change)
                 self.key = change.rotate_to or self.key
+                self._was_live = True
             except SessionGone as gone:
                 # Ended lately, or under this request's eyes: the visitor has a newer cookie or none.
                 # Otherwise the id is forged or forgotten, and its bearer starts a session like anybody else.
                 if gone.ended or self._was_live:
                     raise
                 written = self._create(change)
-        self._was_live = True
         self._touch_gains_s = 0  # a change extends the expiry as well
         is_next = self._version is not None and written.version == self._version + 1
         self._version = written.version if is_next else None
@@ -261,4 +261,5 @@ class Session(MutableMapping[str, Json]):
             key = self._new_key()
             written = self._handler.write(key, first)
         self.key = key
+        self._was_live = True
         return written
