@@ -62,6 +62,18 @@ class SessionRefused(SessionError):
         self.reason = reason
         self.key = key
 
+    @classmethod
+    def too_large(cls, max_bytes: int) -> SessionRefused:
+        return cls("too-large", None, f"the session would exceed {max_bytes} bytes")
+
+    @classmethod
+    def not_countable(cls, key: str, n: int) -> SessionRefused:
+        return cls("wrong-type", key, f"{key!r} holds nothing that {n} can be added to")
+
+    @classmethod
+    def not_a_list(cls, key: str) -> SessionRefused:
+        return cls("wrong-type", key, f"{key!r} holds no list")
+
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:

@@ -151,13 +151,13 @@ class MemoryHandler:
             encode(n, key)
             count = data.get(key, 0)
             if type(count) is not int or abs(count + n) > MAX_INTEGER:
-                raise SessionRefused("wrong-type", key, f"{key!r} holds nothing that {n} can be added to")
+                raise SessionRefused.not_countable(key, n)
             data[key] = result = count + n
         if change.append is not None:
             key, value = change.append
             items = data.get(key, [])
             if type(items) is not list:
-                raise SessionRefused("wrong-type", key, f"{key!r} holds no list")
+                raise SessionRefused.not_a_list(key)
             data[key] = [*items, value]
             result = len(items) + 1
         texts = {key: encode(value, key) for key, value in data.items()}
@@ -165,5 +165,5 @@ class MemoryHandler:
         may_grow = change.set or change.add or change.append
         size = sum(len(key.encode()) + len(text.encode()) for key, text in texts.items())
         if may_grow and size > self.max_bytes:
-            raise SessionRefused("too-large", None, f"the session would exceed {self.max_bytes} bytes")
+            raise SessionRefused.too_large(self.max_bytes)
         return texts, result

@@ -214,7 +214,7 @@ class _Applied:
         # Removing must always be possible, also from a session that a smaller limit caught too large.
         if change.set or change.add or change.append:
             fits = sql("OCTET_LENGTH(data) + ? <= ?", self._grows_by, max_bytes)
-            self.conditions.append(_Condition(fits, _too_large(max_bytes)))
+            self.conditions.append(_Condition(fits, SessionRefused.too_large(max_bytes)))
 
     def _set(self, name: str, value: Json) -> None:
         text = encode(value, name)
@@ -231,8 +231,7 @@ class _Applied:
         self.data = sql("JSON_SET(?, ?, ?)", self.data, _path(name), self.count)
         self._grow(name, str(MAX_INTEGER))
         is_countable = sql(f"(? IS NULL OR {IS_INTEGER}) AND ABS(?) <= ?", old, old, self.count, MAX_INTEGER)
-        refusal = SessionRefused("wrong-type", name, f"{name!r} holds nothing that {n} can be added to")
-        self.conditions.append(_Condition(is_countable, refusal))
+        self.conditions.append(_Condition(is_countable, SessionRefused.not_countable(name, n)))
 
     def _append(self, name: str, item: Json) -> None:
         text = encode([item], name)[1:-1]  # in its list, which is one more container
@@ -241,8 +240,8 @@ class _Applied:
         longer = sql("JSON_ARRAY_APPEND(?, '$', JSON_EXTRACT(?, '$'))", items, text)
         self.data = sql("JSON_SET(?, ?, ?)", self.data, _path(name), longer)
         self._grow(name, text)
-        refusal = SessionRefused("wrong-type", name, f"{name!r} holds no list")
-        self.conditions.append(_Condition(sql("JSON_TYPE(?) = 'ARRAY'", items), refusal))
+        is_list = sql("JSON_TYPE(?) = 'ARRAY'", items)
+        self.conditions.append(_Condition(is_list, SessionRefused.not_a_list(name)))
 
     def _grow(self, name: str, text: str) -> None:
         self._grows_by = sql("? + ?", self._grows_by, len(_path(name).encode()) + len(text.encode()))
@@ -338,7 +337,7 @@ class MySQLHandler:
         members = (f"{_name(name)}:{encode(value, name)}" for name, value in data.items())
         text = "{" + ",".join(members) + "}"
         if len(text.encode()) > self.max_bytes:
-            raise _too_large(self.max_bytes)
+            raise SessionRefused.too_large(self.max_bytes)
         absolute_s = self.lifetimes.absolute_s
         self._ask(sql(CREATE, key, text, _bytes(change.user), self._first_idle_s, absolute_s))
         return Written(1 if result is None else None, result)
@@ -448,7 +447,3 @@ def _code(error: BaseException | None) -> int | None:
     """Return the number that the driver gives an error, None for an error of another kind."""
     first = error.args[0] if isinstance(error, pymysql.err.MySQLError) and error.args else None
     return first if isinstance(first, int) else None
-
-
-def _too_large(max_bytes: int) -> SessionRefused:
-    return SessionRefused("too-large", None, f"the session would exceed {max_bytes} bytes")

@@ -108,12 +108,9 @@ class Session(MutableMapping[str, Json]):
 
     def save(self) -> None:
         """Write what changed; if nothing did, extend the expiry when that is due."""
-        change = self._change()
-        if not change.is_touch:
-            self._write(change)
-        elif self.key and self._touch_gains_s > self._touch_after_s:
+        if not self._save_pending() and self.key and self._touch_gains_s > self._touch_after_s:
             try:
-                self._handler.write(self.key, change)
+                self._handler.write(self.key, Change())
             except SessionError as error:
                 # The visitor's answer is right as it is, and the next request touches again.
                 log.warning("a session's expiry was not extended: %s", error)
@@ -216,10 +213,13 @@ class Session(MutableMapping[str, Json]):
         changed = {key for key in touched if encode(self._data[key], key) != self._texts.get(key)}
         return Change(set={key: self._data[key] for key in changed}, remove=frozenset(self._removed))
 
-    def _save_pending(self) -> None:
+    def _save_pending(self) -> bool:
+        """Write what differs from the store; return whether anything did."""
         change = self._change()
-        if not change.is_touch:
-            self._write(change)
+        if change.is_touch:
+            return False
+        self._write(change)
+        return True
 
     def _count(self, change: Change) -> int:
         self._save_pending()
