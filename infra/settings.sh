@@ -16,6 +16,14 @@ setting() { # setting NAME DEFAULT
   printf '%s' "${line:-$2}"
 }
 
+# Puts the base images that infra/images/ensure chose into the environment, where Compose and tests look.
+export_images() {
+  set -a
+  # shellcheck source=/dev/null
+  . "$HOPPROOF_STATE/images.env"
+  set +a
+}
+
 whole_setting() { # whole_setting NAME DEFAULT LEAST MOST UNIT
   local value
   value=$(setting "$1" "$2")
