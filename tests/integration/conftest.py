@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deployment import Deployment
-from visitor import Visitor
+
+from harness.deployment import Deployment
+from harness.visitor import Visitor
 
 
 @pytest.fixture(scope="session")

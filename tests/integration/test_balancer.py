@@ -6,8 +6,9 @@ import json
 import socket
 
 import pytest
-from deployment import Deployment, until
-from visitor import Visitor
+
+from harness.deployment import Deployment, until
+from harness.visitor import Visitor
 
 
 def test_every_request_has_an_id_of_the_balancers_making(visitor: Visitor) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from deployment import Deployment, ask_every_server, until
-from visitor import Visitor
+
+from harness.deployment import Deployment, ask_every_server, until
+from harness.visitor import Visitor
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from deployment import Deployment, until
-from visitor import Visitor
+
+from harness.deployment import Deployment, until
+from harness.visitor import Visitor
 
 SERVICES = ("balancer", "web", "janitor", "db")
 

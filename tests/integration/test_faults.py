@@ -8,8 +8,9 @@ from typing import Any
 
 import docker
 import pytest
-from deployment import Deployment, ask_every_server, until
-from visitor import Answer, Clicking, Visitor
+
+from harness.deployment import Deployment, ask_every_server, until
+from harness.visitor import Answer, Clicking, Visitor
 
 VISITORS = 6
 

@@ -7,8 +7,9 @@ import json
 import secrets
 
 import pytest
-from deployment import Deployment, ask_every_server
-from visitor import Answer, Visitor
+
+from harness.deployment import Deployment, ask_every_server
+from harness.visitor import Answer, Visitor
 
 
 def kind_of(answer: Answer) -> str:

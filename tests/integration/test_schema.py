@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deployment import ROOT, Deployment
+
+from harness.deployment import ROOT, Deployment
 
 
 def apply(deployment: Deployment, folder: Path, *, fails: bool = False) -> str:

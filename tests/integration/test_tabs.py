@@ -7,8 +7,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
-from deployment import Deployment
-from visitor import Visitor
+from harness.deployment import Deployment
+from harness.visitor import Visitor
 
 TABS = 8
 

@@ -18,7 +18,8 @@ from typing import TypeVar
 import docker
 from docker.models.containers import Container
 from testcontainers.compose import DockerCompose
-from visitor import Answer, Visitor
+
+from harness.visitor import Answer, Visitor
 
 ROOT = Path(__file__).parents[2]
 T = TypeVar("T")

@@ -1,0 +1,1 @@
+"""Visitors, deployments, faults and verdicts: what proves the guarantees."""
