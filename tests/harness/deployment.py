@@ -1,4 +1,4 @@
-"""The real compose file, run as a project of its own beside whatever else runs here."""
+"""The real compose file: as it runs here already, or as a project of its own beside that."""
 
 from __future__ import annotations
 
@@ -36,19 +36,92 @@ def until(condition: Callable[[], T], what: str, deadline_s: float = 30) -> T:
         time.sleep(0.1)
 
 
-class Deployment:
+class Stack:
+    """A deployment that runs: its address, its containers, its table."""
+
+    def __init__(self, project: str, url: str, servers: int) -> None:
+        self.project = project
+        self.url = url
+        self.servers = servers
+        self.docker = docker.from_env()
+
+    def script(
+        self, name: str, *arguments: str, fails: bool = False, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one of the project's scripts on this deployment and return its output."""
+        done = subprocess.run(
+            [ROOT / name, *arguments],
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert (done.returncode != 0) == fails, f"{name}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def wait_for_servers(self, count: int) -> None:
+        """Return when the balancer uses exactly so many servers."""
+        self.script("infra/wait-for-servers", str(count))
+
+    def make_whole(self) -> None:
+        """Start and thaw whatever is not running, and wait until all servers are in rotation."""
+        for service in ("db", "web", "balancer", "janitor"):
+            for container in self.containers(service):
+                if container.status == "paused":
+                    container.unpause()
+                elif container.status != "running":
+                    container.start()
+        self.wait_for_servers(self.servers)
+
+    def visitor(self) -> Visitor:
+        return Visitor(self.url)
+
+    def visitor_with(self, session_id: str) -> Visitor:
+        return Visitor(self.url, session_id)
+
+    def containers(self, service: str) -> list[Container]:
+        """The containers of a service, stopped ones included, oldest first."""
+        labels = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}"]
+        found = self.docker.containers.list(all=True, filters={"label": labels})
+        return sorted(found, key=lambda container: container.attrs["Created"])
+
+    def container(self, service: str) -> Container:
+        (only,) = self.containers(service)
+        return only
+
+    def server_names(self) -> set[str]:
+        """The names that the running web servers sign with."""
+        return {f"web-{c.id[:12]}" for c in self.containers("web") if c.status == "running"}
+
+    def container_named(self, server: str) -> Container:
+        return self.docker.containers.get(server.removeprefix("web-"))
+
+    def sql(self, statement: str) -> list[list[str]]:
+        """Run a statement as the database's administrator, over its own socket."""
+        command = (
+            'mysql --user=root --password="$(cat /run/secrets/db_root_password)" --batch --skip-column-names'
+        )
+        code, output = self.container("db").exec_run(
+            ["bash", "-c", f'{command} hopproof --execute "$0" 2>&1', statement]
+        )
+        lines = [line for line in output.decode().splitlines() if not line.startswith("mysql: [Warning]")]
+        assert code == 0, f"{statement}: {lines}"
+        return [line.split("\t") for line in lines]
+
+
+class Deployment(Stack):
     """The stack of docker-compose.yml on a free port of 127.0.0.1, with the defaults of .env.example."""
 
     def __init__(self, folder: Path, run: str, servers: int = 3) -> None:
-        self.project = f"hopproof-test-{run}-{secrets.token_hex(3)}"
-        self.servers = servers
-        self.port = _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        port = _free_port()
+        super().__init__(f"hopproof-test-{run}-{secrets.token_hex(3)}", f"http://127.0.0.1:{port}", servers)
+        self.port = port
         self.folder = folder
-        self._docker = docker.from_env()
         self._variables = {
             "COMPOSE_PROJECT_NAME": self.project,
-            "HTTP_PORT": str(self.port),
+            "HTTP_PORT": str(port),
             "HOPPROOF_STATE": str(folder),
             "WEB_REPLICAS": str(servers),
         }
@@ -68,64 +141,11 @@ class Deployment:
     def __exit__(self, *_: object) -> None:
         self._compose.stop()
 
-    def script(
-        self, name: str, *arguments: str, fails: bool = False, **variables: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run one of the project's scripts on this deployment and return its output."""
-        done = subprocess.run(
-            [ROOT / name, *arguments],
-            env={**os.environ, **variables},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        assert (done.returncode != 0) == fails, f"{name}: exit {done.returncode}\n{done.stdout}{done.stderr}"
-        return done
-
-    def wait_for_servers(self, count: int) -> None:
-        """Return when the balancer uses exactly so many servers."""
-        self.script("infra/wait-for-servers", str(count))
-
-    def visitor(self) -> Visitor:
-        return Visitor(self.url)
-
-    def visitor_with(self, session_id: str) -> Visitor:
-        return Visitor(self.url, session_id)
-
-    def containers(self, service: str) -> list[Container]:
-        """The containers of a service, stopped ones included, oldest first."""
-        labels = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}"]
-        found = self._docker.containers.list(all=True, filters={"label": labels})
-        return sorted(found, key=lambda container: container.attrs["Created"])
-
-    def container(self, service: str) -> Container:
-        (only,) = self.containers(service)
-        return only
-
-    def server_names(self) -> set[str]:
-        """The names that the running web servers sign with."""
-        return {f"web-{c.id[:12]}" for c in self.containers("web") if c.status == "running"}
-
-    def container_named(self, server: str) -> Container:
-        return self._docker.containers.get(server.removeprefix("web-"))
-
-    def sql(self, statement: str) -> list[list[str]]:
-        """Run a statement as the database's administrator, over its own socket."""
-        command = (
-            'mysql --user=root --password="$(cat /run/secrets/db_root_password)" --batch --skip-column-names'
-        )
-        done = self._compose.exec_in_container(
-            ["bash", "-c", f'{command} hopproof --execute "$0" 2>/dev/null', statement], "db"
-        )
-        assert done[2] == 0, f"{statement}: {done[1]}"
-        return [line.split("\t") for line in done[0].splitlines()]
-
     def logs(self, service: str) -> str:
         return self._compose.get_logs("--no-log-prefix", service)[0]
 
 
-def ask_every_server(deployment: Deployment, ask: Callable[[], Answer]) -> dict[str, Answer]:
+def ask_every_server(deployment: Stack, ask: Callable[[], Answer]) -> dict[str, Answer]:
     """Ask until every running web server has answered, and return one answer of each."""
     wanted = deployment.server_names()
     answers: dict[str, Answer] = {}

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
 from itertools import pairwise
-from typing import Any
-from urllib.parse import quote, urlsplit
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
 
-import requests
+import urllib3
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 # Above the balancer's longest answer: what takes longer has gone missing.
 TIMEOUT_S = 20
 
+Outcome = Literal["ok", "failed", "unknown"]
+
 
 @dataclass(frozen=True)
 class Answer:
-    """One request and what came of it. status 0: no answer arrived; the request may have been done."""
+    """One request and what came of it.
+
+    status 0: no answer arrived. is_sent False: not even the connection was had, so nothing was done.
+    invoked_ns, completed_ns: this machine's monotonic clock.
+    """
 
     method: str
     path: str
@@ -25,8 +35,31 @@ class Answer:
     server: str
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
+    invoked_ns: int = 0
+    completed_ns: int = 0
     set_cookie: str | None = None
+    is_sent: bool = True
+
+    @property
+    def seconds(self) -> float:
+        return (self.completed_ns - self.invoked_ns) / 1e9
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is certain: done, not done, or that nobody knows.
+
+        A 503 to a write may come from a store that did the write and lost the answer; the balancer's
+        own 503 means that no server took the request.
+        """
+        if 200 <= self.status < 400:
+            return "ok"
+        if not self.is_sent or 400 <= self.status < 500 or (self.status, self.server) == (503, "balancer"):
+            return "failed"
+        return "unknown"
+
+    @property
+    def request_id(self) -> str | None:
+        return self.headers.get("X-Request-ID")
 
 
 class Visitor:
@@ -35,40 +68,70 @@ class Visitor:
     def __init__(self, url: str, session_id: str | None = None) -> None:
         self.url = url
         self.history: list[Answer] = []
-        self._http = requests.Session()
-        self._http.trust_env = False
-        if session_id is not None:
-            self._http.cookies.set("session", session_id, domain=urlsplit(url).hostname, path="/")
+        self._cookies = {} if session_id is None else {"session": session_id}
+        # One connection, kept, and no retries of any kind: each answer is seen as it came.
+        self._http = urllib3.PoolManager(maxsize=1, retries=False, timeout=TIMEOUT_S)
 
     @property
     def session_id(self) -> str | None:
-        return self._http.cookies.get("session")
+        return self._cookies.get("session")
 
     def another_tab(self) -> Visitor:
         """A visitor with the same cookie as now, on connections of its own."""
         return Visitor(self.url, self.session_id)
 
-    def ask(self, method: str, path: str, **arguments: Any) -> Answer:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = ...,
+        data: Mapping[str, str] | Iterable[bytes] | bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request. json: a value to send as JSON. data: a form, an iterable to send in chunks, or raw."""
+        body, sent = _body(json, data)
+        sent |= headers or {}
+        if self._cookies and "Cookie" not in sent:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        invoked_ns = time.monotonic_ns()
         try:
             got = self._http.request(
-                method, self.url + path, timeout=TIMEOUT_S, allow_redirects=False, **arguments
+                method, self.url + path, body=body, headers=sent, redirect=False, decode_content=True
             )
-        except requests.RequestException as error:
-            answer = Answer(method, path, 0, "nobody", str(error))
+        except (HTTPError, OSError) as error:
+            is_sent = not isinstance(error, NewConnectionError | ConnectTimeoutError)
+            completed_ns = time.monotonic_ns()
+            answer = Answer(
+                method, path, 0, "nobody", str(error), {}, invoked_ns, completed_ns, None, is_sent
+            )
         else:
-            is_json = "json" in got.headers.get("Content-Type", "")
+            self._keep_cookies(got.headers.getlist("Set-Cookie"))
             answer = Answer(
                 method,
                 path,
-                got.status_code,
+                got.status,
                 got.headers.get("X-Served-By", "nobody"),
-                got.json() if is_json else got.text,
+                _content(got),
                 got.headers,
-                got.elapsed.total_seconds(),
+                invoked_ns,
+                time.monotonic_ns(),
                 got.headers.get("Set-Cookie"),
             )
         self.history.append(answer)
         return answer
+
+    def _keep_cookies(self, set_cookies: list[str]) -> None:
+        for text in set_cookies:
+            for name, morsel in SimpleCookie(text).items():
+                if morsel["max-age"].startswith(("-", "0")) or "1970" in morsel["expires"]:
+                    self._cookies.pop(name, None)
+                else:
+                    self._cookies[name] = morsel.value
+
+    def leave(self) -> None:
+        """Close the connection."""
+        self._http.clear()
 
     def add(self, key: str) -> Answer:
         return self.ask("POST", f"/api/session/counters/{quote(key, safe='')}")
@@ -84,6 +147,9 @@ class Visitor:
 
     def show(self) -> Answer:
         return self.ask("GET", "/api/session")
+
+    def stateless(self) -> Answer:
+        return self.ask("GET", "/api/stateless")
 
     def login(self, user: str) -> Answer:
         return self.ask("POST", "/api/login", json={"user": user})
@@ -132,3 +198,17 @@ class Clicking:
         self._stop.set()
         self._end.cancel()
         self._thread.join()
+
+
+def _body(json_value: Any, data: Any) -> tuple[Any, dict[str, str]]:
+    if json_value is not ...:
+        return json.dumps(json_value).encode(), {"Content-Type": "application/json"}
+    if isinstance(data, Mapping):
+        return urlencode(data), {"Content-Type": "application/x-www-form-urlencoded"}
+    return data, {}
+
+
+def _content(got: urllib3.BaseHTTPResponse) -> Any:
+    if "json" not in got.headers.get("Content-Type", ""):
+        return got.data.decode(errors="replace")
+    return json.loads(got.data)

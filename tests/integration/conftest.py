@@ -27,9 +27,4 @@ def _all_servers_are_in_rotation(deployment: Deployment) -> Iterator[None]:
     """Whatever a test did to the deployment, the next one finds it whole."""
     deployment.wait_for_servers(deployment.servers)
     yield
-    for service in ("db", "web", "balancer", "janitor"):
-        for container in deployment.containers(service):
-            if container.status == "paused":
-                container.unpause()
-            elif container.status != "running":
-                container.start()
+    deployment.make_whole()

@@ -1,0 +1,92 @@
+"""The table: what is guaranteed, who checks it, which pairs mean nothing, and what would break it.
+
+`make verify` fills in guarantees × faults. To add a guarantee, write its line here and its checker in
+harness/checkers.py; to add a fault, its line in harness/faults.py; then a saboteur that turns it red.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness import checkers
+from harness.checkers import Run, Violation
+from harness.faults import FAULTS
+
+EVERYBODY = ("shopper", "tabs", "leaver", "everywhere", "expirer", "stranger", "lender", "passer-by")
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """A line of the table. roles: whose operations count towards it, and keep its budget."""
+
+    claim: str
+    check: Callable[[Run], list[Violation]]
+    roles: tuple[str, ...]
+
+
+GUARANTEES = {
+    "G1": Guarantee(
+        "what one server wrote every other server reads", checkers.what_one_wrote_others_read, ("shopper",)
+    ),
+    "G2": Guarantee(
+        "no acknowledged write is lost", checkers.no_acknowledged_write_is_lost, ("shopper", "tabs")
+    ),
+    "G3": Guarantee(
+        "one session behaves as one copy", checkers.one_session_behaves_as_one_copy, ("tabs", "shopper")
+    ),
+    "G4": Guarantee(
+        "destroyed, rotated and expired sessions stay dead",
+        checkers.the_dead_stay_dead,
+        ("leaver", "everywhere", "expirer"),
+    ),
+    "G5": Guarantee("no visitor sees another's data", checkers.nobody_sees_anothers_data, EVERYBODY),
+    "G6": Guarantee(
+        "unknown ids are not adopted; reading leaves nothing behind",
+        checkers.unknown_ids_are_not_adopted,
+        ("stranger", "lender"),
+    ),
+    "G7": Guarantee(
+        "an outage is an error, never an empty session", checkers.an_outage_is_an_error, EVERYBODY
+    ),
+    "G8": Guarantee(
+        "clean removes the expired and only the expired", checkers.clean_removes_only_the_expired, EVERYBODY
+    ),
+    "G9": Guarantee(
+        "the balancer spreads the load and every history hopped", checkers.every_history_hopped, EVERYBODY
+    ),
+}
+
+# Pairs without meaning, with the reason. Everything else is to be held.
+NOT_APPLICABLE = {
+    ("G7", name): "nothing is out" for name, fault in FAULTS.items() if fault.takes == "nothing"
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Saboteur:
+    """A part that is broken in one way, and the cell that has to notice."""
+
+    breaks: str
+    under: str
+    how: str
+
+
+# By the names in saboteurs/.
+SABOTEURS = {
+    "dict-per-process": Saboteur("G1", "calm", "keeps sessions in the memory of each process"),
+    "acknowledge-then-write": Saboteur("G2", "server-killed", "answers first and writes a second later"),
+    "whole-blob-write-back": Saboteur("G2", "calm", "reads the session, changes it, writes all of it"),
+    "touch-rolls-back": Saboteur("G3", "calm", "writes back what it read when it extends the expiry"),
+    "upsert": Saboteur("G4", "calm", "writes a session whether it lives or not"),
+    "expiry-only-in-clean": Saboteur("G4", "calm", "serves a session until it has been cleaned away"),
+    "own-clock": Saboteur("G4", "clocks-apart", "compares the expiry with the clock of the server"),
+    "last-answer-again": Saboteur("G5", "calm", "answers from the last read of the process for a moment"),
+    "adopt-unknown-ids": Saboteur("G6", "calm", "creates a session under whatever id comes"),
+    "create-on-read": Saboteur("G6", "calm", "stores an empty session for whoever reads"),
+    "case-folded-ids": Saboteur("G6", "calm", "takes ids for equal that differ in case"),
+    "none-on-exception": Saboteur("G7", "database-killed", "reads an outage as an empty session"),
+    "cleaner-too-early": Saboteur("G8", "calm", "removes what would expire within an idle timeout"),
+    "cleaner-too-late": Saboteur("G8", "calm", "leaves what has expired for an idle timeout more"),
+    "stickiness": Saboteur("G9", "calm", "has the balancer send each session to one server"),
+}

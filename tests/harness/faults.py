@@ -1,0 +1,339 @@
+"""The faults, each a context manager: entering strikes, the value proves it, leaving heals.
+
+A fault that cannot show that it struck raises DidNotStrike; then its column is void, never green.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+from docker.models.containers import Container
+
+from harness.deployment import ROOT, Stack, ask_every_server, until
+from harness.visitor import Answer
+
+# Longer than any time-out on the way: who waits for what is frozen must have got an answer meanwhile.
+FROZEN_S = 11
+
+
+class DidNotStrike(Exception):
+    """The fault left no trace of itself. The message says what was looked for."""
+
+
+Strike = Callable[[Stack], AbstractContextManager[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What strikes, and what visitors may notice of it.
+
+    statuses: what may be answered instead of ok; 0: no answer. Empty: nothing but ok.
+    per_tab: how many such answers one tab may get; None: as many as the outage lasts.
+    heals_itself: visitors need no healing, so recovery counts from the strike.
+    takes: what is away meanwhile.
+    """
+
+    title: str
+    strike: Strike
+    statuses: frozenset[int] = frozenset()
+    per_tab: int | None = 0
+    heals_itself: bool = True
+    takes: Literal["nothing", "server", "balancer", "store"] = "nothing"
+
+    @property
+    def is_graceful(self) -> bool:
+        return not self.statuses
+
+
+def proven(claim: object, evidence: str) -> None:
+    if not claim:
+        raise DidNotStrike(f"no proof that it struck: {evidence}")
+
+
+def _state(container: Container) -> dict[str, object]:
+    container.reload()
+    state: dict[str, object] = container.attrs["State"]
+    return state
+
+
+# Nothing
+
+
+@contextlib.contextmanager
+def calm(stack: Stack) -> Iterator[str]:
+    time.sleep(8)
+    yield "nothing was done"
+
+
+# Servers
+
+
+@contextlib.contextmanager
+def server_killed(stack: Stack) -> Iterator[str]:
+    victim = stack.containers("web")[0]
+    victim.kill()
+    try:
+        exit_code = _state(victim)["ExitCode"]
+        proven(exit_code == 137, f"exit code {exit_code}, expected 137 (SIGKILL)")
+        stack.wait_for_servers(stack.servers - 1)
+        time.sleep(3)
+        yield f"web-{victim.id[:12]} ended with 137, the balancer used one server less"
+    finally:
+        victim.start()
+        stack.wait_for_servers(stack.servers)
+
+
+@contextlib.contextmanager
+def server_stopped(stack: Stack) -> Iterator[str]:
+    victim = stack.containers("web")[0]
+    try:
+        victim.stop()
+        exit_code = _state(victim)["ExitCode"]
+        proven(exit_code == 0, f"exit code {exit_code}, expected 0 (a graceful end)")
+        stack.wait_for_servers(stack.servers - 1)
+        time.sleep(2)
+        yield f"web-{victim.id[:12]} ended with 0, the balancer used one server less"
+    finally:
+        victim.start()
+        stack.wait_for_servers(stack.servers)
+
+
+@contextlib.contextmanager
+def server_frozen(stack: Stack) -> Iterator[str]:
+    victim = stack.containers("web")[0]
+    with _frozen(victim):
+        stack.wait_for_servers(stack.servers - 1)
+        time.sleep(FROZEN_S)
+        yield f"web-{victim.id[:12]} stood still for {FROZEN_S} s, the balancer used one server less"
+    stack.wait_for_servers(stack.servers)
+
+
+@contextlib.contextmanager
+def _frozen(victim: Container) -> Iterator[None]:
+    victim.pause()
+    try:
+        yield
+        status = _state(victim)["Status"]
+        proven(status == "paused", f"{victim.name} is {status}, expected paused")
+    finally:
+        victim.unpause()
+
+
+@contextlib.contextmanager
+def scale(stack: Stack) -> Iterator[str]:
+    before = stack.server_names()
+    try:
+        stack.script("infra/scale", str(stack.servers + 2))
+        added = stack.server_names() - before
+        _all_answer(stack)
+        stack.script("infra/scale", str(stack.servers - 1))
+        left = stack.server_names()
+        proven(len(added) == 2 and len(left) == stack.servers - 1, f"added {added}, then {left}")
+        yield f"{stack.servers} → {stack.servers + 2} → {len(left)} servers, the new ones answered"
+    finally:
+        stack.script("infra/scale", str(stack.servers))
+
+
+@contextlib.contextmanager
+def rolling_deploy(stack: Stack) -> Iterator[str]:
+    before = stack.server_names()
+    stack.script("infra/deploy")
+    after = stack.server_names()
+    proven(len(after) == len(before) and not before & after, f"{before} became {after}")
+    _all_answer(stack)
+    yield f"all {len(after)} servers are new ones and answered"
+
+
+def _all_answer(stack: Stack) -> dict[str, Answer]:
+    return ask_every_server(stack, stack.visitor().stateless)
+
+
+@contextlib.contextmanager
+def clocks_apart(stack: Stack) -> Iterator[str]:
+    """Deploy servers whose Python tells times that are days apart; see clock/sitecustomize.py."""
+    overlay = ROOT / "tests/harness/clock/compose.yml"
+    try:
+        stack.script("infra/deploy", COMPOSE_FILE=f"{ROOT / 'docker-compose.yml'}:{overlay}")
+        told = [email.utils.parsedate_to_datetime(a.headers["Date"]) for a in _all_answer(stack).values()]
+        apart_s = (max(told) - min(told)).total_seconds()
+        proven(apart_s > 3600, f"the servers' Date headers are {apart_s:.0f} s apart")
+        time.sleep(5)
+        yield f"the Date headers of the servers were up to {apart_s / 86400:.1f} days apart"
+    finally:
+        stack.script("infra/deploy")
+
+
+# The balancer
+
+
+@contextlib.contextmanager
+def balancer_reloaded(stack: Stack) -> Iterator[str]:
+    balancer = stack.container("balancer")
+    before = _workers(balancer)
+    for _ in range(3):
+        stack.script("infra/reload")
+        time.sleep(1)
+    after = _workers(balancer)
+    proven(
+        after - before and balancer.id == stack.container("balancer").id, f"workers {before}, then {after}"
+    )
+    yield f"three reloads, workers {sorted(before)} → {sorted(after)} in the same container"
+
+
+def _workers(balancer: Container) -> set[int]:
+    """Return the ids of the worker processes: all but the master, the container's first process."""
+    (_, *processes) = sorted(int(row[1]) for row in balancer.top()["Processes"])
+    return set(processes)
+
+
+@contextlib.contextmanager
+def balancer_restarted(stack: Stack) -> Iterator[str]:
+    balancer = stack.container("balancer")
+    before = _state(balancer)["StartedAt"]
+    balancer.restart()
+    after = _state(balancer)["StartedAt"]
+    proven(before != after, f"started at {before} and at {after}")
+    yield f"the container was started anew at {after}"
+    stack.wait_for_servers(stack.servers)
+
+
+# The database
+
+
+@contextlib.contextmanager
+def database_killed(stack: Stack) -> Iterator[str]:
+    database = stack.container("db")
+    database.kill()
+    try:
+        exit_code = _state(database)["ExitCode"]
+        proven(exit_code == 137, f"exit code {exit_code}, expected 137 (SIGKILL)")
+        _store_is_out(stack)
+        time.sleep(4)
+        yield "mysqld ended with 137, the store answered 503"
+    finally:
+        database.start()
+        _store_is_back(stack)
+
+
+@contextlib.contextmanager
+def database_frozen(stack: Stack) -> Iterator[str]:
+    with _frozen(stack.container("db")):
+        _store_is_out(stack)
+        time.sleep(FROZEN_S)
+        yield f"mysqld stood still for {FROZEN_S} s, the store answered 503"
+    _store_is_back(stack)
+
+
+@contextlib.contextmanager
+def database_unreachable(stack: Stack) -> Iterator[str]:
+    database = stack.container("db")
+    network = stack.docker.networks.get(f"{stack.project}_store")
+    network.disconnect(database)
+    try:
+        _store_is_out(stack)
+        time.sleep(6)
+        yield "the database was off the network, the store answered 503"
+    finally:
+        network.connect(database, aliases=["db"])
+        _store_is_back(stack)
+
+
+def _store_status(stack: Stack) -> int:
+    return stack.visitor().ask("GET", "/healthz/store").status
+
+
+def _store_is_out(stack: Stack) -> None:
+    proven(_store_status(stack) == 503, "/healthz/store did not answer 503")
+
+
+def _store_is_back(stack: Stack) -> None:
+    until(lambda: _store_status(stack) == 200, "the store answers again", 60)
+
+
+# The janitor
+
+
+@contextlib.contextmanager
+def janitor_storm(stack: Stack) -> Iterator[str]:
+    """Four janitors at once without a pause, and always something to remove."""
+    janitor = stack.container("janitor")
+    command = ["timeout", "10", *janitor.attrs["Config"]["Cmd"]]
+    settings = {"JANITOR_PERIOD_S": "1", "JANITOR_BATCH": "50", "JANITOR_PAUSE_MS": "1"}
+    with ThreadPoolExecutor(4) as pool:
+        storms = [pool.submit(janitor.exec_run, command, environment=settings) for _ in range(4)]
+        for number in range(8):
+            plant(stack, f"storm{number}", "UNIX_TIMESTAMP() - 60", 200)
+            time.sleep(1)
+        said = [storm.result().output.decode() for storm in storms]
+    removed = [sum(_removed(line) for line in output.splitlines()) for output in said]
+    proven(sum(removed) >= 1000, f"the four removed {removed} rows of 1600")
+    yield f"four janitors removed {removed} of 1600 expired rows planted meanwhile"
+
+
+def _removed(line: str) -> int:
+    words = line.partition('"removed ')[2].split(" ", 1)
+    return int(words[0]) if words[0].isdigit() else 0
+
+
+def plant(stack: Stack, name: str, expires_at: str, rows: int) -> None:
+    """Insert session rows that belong to nobody; name: up to 16 characters, the beginning of their ids."""
+    stack.sql(
+        "INSERT INTO sessions (id, data, version, user, created_at, expires_at, absolute_at) "
+        f"WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {rows}) "
+        f"SELECT CONCAT(RPAD('{name}', 16, '.'), UNHEX(LPAD(HEX(n), 32, '0'))), '{{}}', 1, NULL, "
+        f"UNIX_TIMESTAMP() - 7200, {expires_at}, UNIX_TIMESTAMP() + 7200 FROM n"
+    )
+
+
+NO_SERVER = frozenset({502, 503, 504})
+
+FAULTS = {
+    "calm": Fault("calm", calm),
+    "server-killed": Fault("server killed", server_killed, NO_SERVER, per_tab=2, takes="server"),
+    "server-stopped": Fault("server stopped", server_stopped),
+    "server-frozen": Fault("server frozen", server_frozen, NO_SERVER, per_tab=3, takes="server"),
+    "scale": Fault("scaled up and down", scale),
+    "rolling-deploy": Fault("rolling deploy", rolling_deploy),
+    "balancer-reloaded": Fault("balancer reloaded", balancer_reloaded),
+    "balancer-restarted": Fault(
+        "balancer restarted",
+        balancer_restarted,
+        NO_SERVER | {0},
+        per_tab=None,
+        heals_itself=False,
+        takes="balancer",
+    ),
+    "database-killed": Fault(
+        "database killed",
+        database_killed,
+        frozenset({503}),
+        per_tab=None,
+        heals_itself=False,
+        takes="store",
+    ),
+    "database-frozen": Fault(
+        "database frozen",
+        database_frozen,
+        frozenset({503}),
+        per_tab=None,
+        heals_itself=False,
+        takes="store",
+    ),
+    "database-unreachable": Fault(
+        "database unreachable",
+        database_unreachable,
+        frozenset({503}),
+        per_tab=None,
+        heals_itself=False,
+        takes="store",
+    ),
+    "janitor-storm": Fault("janitor storm", janitor_storm),
+    "clocks-apart": Fault("clocks apart", clocks_apart),
+}

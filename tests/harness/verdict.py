@@ -1,0 +1,97 @@
+"""From a trial to the cells of its column."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from guarantees import GUARANTEES, NOT_APPLICABLE, Guarantee
+from harness.checkers import Violation, unhopped
+from harness.faults import Fault
+from harness.history import Operation, hops, outcomes, served
+from harness.linearizability import Undecided
+from harness.trial import Trial, not_as_asked
+
+Verdict = Literal["held", "broken", "void", "n/a"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One guarantee under one fault. reason: why it is not held; the violations show it."""
+
+    guarantee: str
+    fault: str
+    verdict: Verdict
+    ok: int = 0
+    failed: int = 0
+    unknown: int = 0
+    servers: int = 0
+    hops: int = 0
+    fault_proven: str | None = None
+    recovery_s: float | None = None
+    reason: str | None = None
+    violations: list[Violation] = field(default_factory=list)
+
+
+def column(name: str, fault: Fault, trial: Trial, guarantees: Iterable[str]) -> list[Cell]:
+    """Return the cells of one fault, in the order of the guarantees."""
+    return [_cell(guarantee, name, fault, trial) for guarantee in guarantees]
+
+
+def _cell(name: str, fault_name: str, fault: Fault, trial: Trial) -> Cell:
+    if reason := NOT_APPLICABLE.get((name, fault_name)):
+        return Cell(name, fault_name, "n/a", reason=reason)
+    guarantee = GUARANTEES[name]
+    counted = [o for o in trial.run.history if o.role in guarantee.roles]
+    verdict, reason, violations = _verdict(name, guarantee, fault, trial, counted)
+    counts = outcomes(counted)
+    return Cell(
+        name,
+        fault_name,
+        verdict,
+        counts["ok"],
+        counts["failed"],
+        counts["unknown"],
+        len(set(served(counted))),
+        hops(counted),
+        trial.evidence,
+        round(trial.recovery_s, 1),
+        reason,
+        violations,
+    )
+
+
+def _verdict(
+    name: str, guarantee: Guarantee, fault: Fault, trial: Trial, counted: list[Operation]
+) -> tuple[Verdict, str | None, list[Violation]]:
+    # A contradiction is one, whatever else went wrong in the run.
+    try:
+        violations = guarantee.check(trial.run)
+    except Undecided as undecided:
+        return "void", f"undecided: {undecided}", []
+    violations += _over_budget(fault, counted)
+    if violations:
+        return "broken", violations[0].what, violations
+    if trial.evidence is None:
+        return "void", trial.trouble, []
+    if not any(o.is_ok for o in counted):
+        return "void", "nobody was served", []
+    if stuck := unhopped(counted):
+        return "void", f"no hop: {', '.join(stuck)}", []
+    return "held", None, []
+
+
+def _over_budget(fault: Fault, counted: list[Operation]) -> list[Violation]:
+    """Return what visitors met that the fault does not excuse."""
+    met = [o for o in counted if not_as_asked(o)]
+    strange = [o for o in met if o.status not in fault.statuses]
+    found = [Violation(f"{o.act} got {o.status or 'no answer'}", (o,)) for o in strange]
+    if fault.per_tab is not None:
+        per_tab = Counter((o.visit, o.tab) for o in met)
+        for (visit, tab), count in per_tab.items():
+            if count > fault.per_tab and not strange:
+                theirs = [o for o in met if (o.visit, o.tab) == (visit, tab)]
+                found.append(Violation(f"{count} requests of one tab were not ok", tuple(theirs)))
+    return found
