@@ -214,7 +214,7 @@ class Crowd:
         for number, session_id in enumerate(ids):
             if session_id is not None and ended.is_ok:
                 if session_id != ids[0]:
-                    # The same end, as it concerns the other device: it, too, was acknowledged with this answer.
+                    # The other device's end was acknowledged with the same answer.
                     other.note(ended, tab=1, sent_id=digest(session_id))
                 self._bury(tab, session_id)
                 tab.with_id(session_id).do("read")
@@ -223,7 +223,7 @@ class Crowd:
             self._go_on(dice)
 
     def _expire(self, tab: Tab, dice: random.Random) -> None:
-        """Come back after the session has expired; the database's clock is what counts, so its row is aged."""
+        """Come back after the session has expired: its row is aged, on the clock that counts."""
         visit = tab.visit
         first = tab.do("append", "items", f"{visit}|0")
         session_id = tab.visitor.session_id
@@ -254,13 +254,14 @@ class Crowd:
         """Come without an id, or with one that nobody was given."""
         real = tab.with_id(None, role="lender")
         real.do("add", "n")
-        swapped = (real.visitor.session_id or "").swapcase()
         forged = secrets.token_urlsafe(32)
+        lent = real.visitor.session_id or forged
+        swapped = lent[:-1].swapcase() + lent[-1]  # the last one has but 16 spellings
         self.forged_ids += [forged, swapped]
         for session_id in (None, forged, swapped, "short", "x" * 5000, "../../etc/passwd", forged[:-1] + "é"):
             tab.with_id(session_id).do("read")
         tab.with_id(forged).do("add", "n")
-        tab.with_id(swapped or forged).do("add", "n")
+        tab.with_id(swapped).do("add", "n")
         for _ in range(5):
             self._go_on(dice)
 

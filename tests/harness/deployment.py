@@ -11,7 +11,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,6 +44,8 @@ class Stack:
         self.url = url
         self.servers = servers
         self.docker = docker.from_env()
+        # Compose's own variable: the file, and what lies on top of it.
+        self.variables = {"COMPOSE_FILE": str(ROOT / "docker-compose.yml")}
 
     def script(
         self, name: str, *arguments: str, fails: bool = False, **variables: str
@@ -51,7 +53,7 @@ class Stack:
         """Run one of the project's scripts on this deployment and return its output."""
         done = subprocess.run(
             [ROOT / name, *arguments],
-            env={**os.environ, **variables},
+            env={**os.environ, **self.variables, **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -60,6 +62,17 @@ class Stack:
         )
         assert (done.returncode != 0) == fails, f"{name}: exit {done.returncode}\n{done.stdout}{done.stderr}"
         return done
+
+    @contextlib.contextmanager
+    def overlaid(self, overlay: str, **variables: str) -> Iterator[None]:
+        """Let the scripts use one more compose file, a path from the root, until the context ends."""
+        before = dict(self.variables)
+        self.variables["COMPOSE_FILE"] += f":{ROOT / overlay}"
+        self.variables |= variables
+        try:
+            yield
+        finally:
+            self.variables = before
 
     def wait_for_servers(self, count: int) -> None:
         """Return when the balancer uses exactly so many servers."""
@@ -119,7 +132,7 @@ class Deployment(Stack):
         super().__init__(f"hopproof-test-{run}-{secrets.token_hex(3)}", f"http://127.0.0.1:{port}", servers)
         self.port = port
         self.folder = folder
-        self._variables = {
+        self.variables |= {
             "COMPOSE_PROJECT_NAME": self.project,
             "HTTP_PORT": str(port),
             "HOPPROOF_STATE": str(folder),
@@ -131,7 +144,7 @@ class Deployment(Stack):
         # The environment wins over a reader's own .env, in Compose and in the scripts.
         listed = (ROOT / ".env.example").read_text()
         os.environ.update(re.findall(r"^([A-Z_]+)=(.*)$", listed, re.MULTILINE))
-        os.environ.update(self._variables)
+        os.environ.update(self.variables)
         shutil.copy(os.environ["IMAGES_ENV"], self.folder / "images.env")
         self.script("infra/secrets")
         self._compose.start()

@@ -16,7 +16,7 @@ from typing import Literal
 
 from docker.models.containers import Container
 
-from harness.deployment import ROOT, Stack, ask_every_server, until
+from harness.deployment import Stack, ask_every_server, until
 from harness.visitor import Answer
 
 # Longer than any time-out on the way: who waits for what is frozen must have got an answer meanwhile.
@@ -36,6 +36,7 @@ class Fault:
 
     statuses: what may be answered instead of ok; 0: no answer. Empty: nothing but ok.
     per_tab: how many such answers one tab may get; None: as many as the outage lasts.
+    hold_s: how long it lasts after it has struck.
     heals_itself: visitors need no healing, so recovery counts from the strike.
     takes: what is away meanwhile.
     """
@@ -44,6 +45,7 @@ class Fault:
     strike: Strike
     statuses: frozenset[int] = frozenset()
     per_tab: int | None = 0
+    hold_s: float = 3
     heals_itself: bool = True
     takes: Literal["nothing", "server", "balancer", "store"] = "nothing"
 
@@ -68,7 +70,6 @@ def _state(container: Container) -> dict[str, object]:
 
 @contextlib.contextmanager
 def calm(stack: Stack) -> Iterator[str]:
-    time.sleep(8)
     yield "nothing was done"
 
 
@@ -83,7 +84,6 @@ def server_killed(stack: Stack) -> Iterator[str]:
         exit_code = _state(victim)["ExitCode"]
         proven(exit_code == 137, f"exit code {exit_code}, expected 137 (SIGKILL)")
         stack.wait_for_servers(stack.servers - 1)
-        time.sleep(3)
         yield f"web-{victim.id[:12]} ended with 137, the balancer used one server less"
     finally:
         victim.start()
@@ -98,7 +98,6 @@ def server_stopped(stack: Stack) -> Iterator[str]:
         exit_code = _state(victim)["ExitCode"]
         proven(exit_code == 0, f"exit code {exit_code}, expected 0 (a graceful end)")
         stack.wait_for_servers(stack.servers - 1)
-        time.sleep(2)
         yield f"web-{victim.id[:12]} ended with 0, the balancer used one server less"
     finally:
         victim.start()
@@ -110,8 +109,7 @@ def server_frozen(stack: Stack) -> Iterator[str]:
     victim = stack.containers("web")[0]
     with _frozen(victim):
         stack.wait_for_servers(stack.servers - 1)
-        time.sleep(FROZEN_S)
-        yield f"web-{victim.id[:12]} stood still for {FROZEN_S} s, the balancer used one server less"
+        yield f"web-{victim.id[:12]} stood still, the balancer used one server less"
     stack.wait_for_servers(stack.servers)
 
 
@@ -158,13 +156,12 @@ def _all_answer(stack: Stack) -> dict[str, Answer]:
 @contextlib.contextmanager
 def clocks_apart(stack: Stack) -> Iterator[str]:
     """Deploy servers whose Python tells times that are days apart; see clock/sitecustomize.py."""
-    overlay = ROOT / "tests/harness/clock/compose.yml"
     try:
-        stack.script("infra/deploy", COMPOSE_FILE=f"{ROOT / 'docker-compose.yml'}:{overlay}")
+        with stack.overlaid("tests/harness/clock/compose.yml"):
+            stack.script("infra/deploy")
         told = [email.utils.parsedate_to_datetime(a.headers["Date"]) for a in _all_answer(stack).values()]
         apart_s = (max(told) - min(told)).total_seconds()
         proven(apart_s > 3600, f"the servers' Date headers are {apart_s:.0f} s apart")
-        time.sleep(5)
         yield f"the Date headers of the servers were up to {apart_s / 86400:.1f} days apart"
     finally:
         stack.script("infra/deploy")
@@ -215,7 +212,6 @@ def database_killed(stack: Stack) -> Iterator[str]:
         exit_code = _state(database)["ExitCode"]
         proven(exit_code == 137, f"exit code {exit_code}, expected 137 (SIGKILL)")
         _store_is_out(stack)
-        time.sleep(4)
         yield "mysqld ended with 137, the store answered 503"
     finally:
         database.start()
@@ -226,8 +222,7 @@ def database_killed(stack: Stack) -> Iterator[str]:
 def database_frozen(stack: Stack) -> Iterator[str]:
     with _frozen(stack.container("db")):
         _store_is_out(stack)
-        time.sleep(FROZEN_S)
-        yield f"mysqld stood still for {FROZEN_S} s, the store answered 503"
+        yield "mysqld stood still, the store answered 503"
     _store_is_back(stack)
 
 
@@ -238,7 +233,6 @@ def database_unreachable(stack: Stack) -> Iterator[str]:
     network.disconnect(database)
     try:
         _store_is_out(stack)
-        time.sleep(6)
         yield "the database was off the network, the store answered 503"
     finally:
         network.connect(database, aliases=["db"])
@@ -295,10 +289,12 @@ def plant(stack: Stack, name: str, expires_at: str, rows: int) -> None:
 NO_SERVER = frozenset({502, 503, 504})
 
 FAULTS = {
-    "calm": Fault("calm", calm),
+    "calm": Fault("calm", calm, hold_s=8),
     "server-killed": Fault("server killed", server_killed, NO_SERVER, per_tab=2, takes="server"),
     "server-stopped": Fault("server stopped", server_stopped),
-    "server-frozen": Fault("server frozen", server_frozen, NO_SERVER, per_tab=3, takes="server"),
+    "server-frozen": Fault(
+        "server frozen", server_frozen, NO_SERVER, per_tab=3, hold_s=FROZEN_S, takes="server"
+    ),
     "scale": Fault("scaled up and down", scale),
     "rolling-deploy": Fault("rolling deploy", rolling_deploy),
     "balancer-reloaded": Fault("balancer reloaded", balancer_reloaded),
@@ -323,6 +319,7 @@ FAULTS = {
         database_frozen,
         frozenset({503}),
         per_tab=None,
+        hold_s=FROZEN_S,
         heals_itself=False,
         takes="store",
     ),

@@ -12,14 +12,25 @@ from typing import Any
 
 from harness.checkers import Run
 from harness.crowd import Crowd
-from harness.deployment import Stack, until
+from harness.deployment import Stack
 from harness.faults import DidNotStrike, Fault, plant
 from harness.history import Operation, Recorder
 
-WARM_UP_S = 4
-# Nothing but ok for so long counts as recovered.
-QUIET_S = 3
 PLANTED_ROWS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a trial takes its time. quiet_s: nothing but ok for so long counts as recovered."""
+
+    warm_up_s: float = 5
+    longest_hold_s: float = 20
+    quiet_s: float = 3
+
+
+FULL = Pace()
+# For saboteurs, which show at once, and for every test run.
+QUICK = Pace(warm_up_s=2, longest_hold_s=3, quiet_s=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +38,17 @@ class Trial:
     """What a run gives the checkers, and what a reader wants to know of it.
 
     evidence: what the fault left behind; None: it did not strike, and `trouble` says why.
-    recovery_s: from the strike (the heal, if visitors needed it) to the last answer that was not ok.
+    recovery_s: from the strike (the heal, if visitors needed it) to the last answer that was not ok;
+    None: there were still such answers half a minute after the heal.
     """
 
     run: Run
     evidence: str | None
     trouble: str | None
-    recovery_s: float
+    recovery_s: float | None
 
 
-def strike(stack: Stack, fault: Fault, seed: str) -> Trial:
+def strike(stack: Stack, fault: Fault, seed: str, pace: Pace = FULL) -> Trial:
     """Let a crowd in, let the fault strike and heal, and return what everybody saw.
 
     Whatever happens, Ctrl-C included, the fault is healed before this returns or raises.
@@ -47,17 +59,17 @@ def strike(stack: Stack, fault: Fault, seed: str) -> Trial:
     stack.make_whole()
     planted = auditor.plant_rows()
     with Crowd(stack, recorder, seed) as crowd:
-        time.sleep(WARM_UP_S)
+        time.sleep(pace.warm_up_s)
         struck = healed = time.monotonic_ns()
         try:
             with fault.strike(stack) as evidence:
+                time.sleep(min(fault.hold_s, pace.longest_hold_s))
                 healed = time.monotonic_ns()
         except (DidNotStrike, AssertionError) as error:
             evidence, trouble = None, str(error)
-        back = time.monotonic_ns()
         stack.make_whole()
         auditor.clean_twice_at_once(planted)
-        _wait_until_quiet(recorder)
+        has_recovered = _is_quiet(recorder, pace.quiet_s)
     crowd.read_finals()
     crowd.replay_dead_ids()
     auditor.count_rows_around_reading(seed)
@@ -65,12 +77,11 @@ def strike(stack: Stack, fault: Fault, seed: str) -> Trial:
     history = recorder.history()
     run = Run(history, struck, healed, fault.takes == "store")
     since = struck if fault.heals_itself else healed
-    return Trial(run, evidence, trouble, _recovery_s(history, since, back))
+    return Trial(run, evidence, trouble, _recovery_s(history, since) if has_recovered else None)
 
 
-def _recovery_s(history: list[Operation], since: int, back: int) -> float:
-    late = [o.completed for o in history if not_as_asked(o) and since < o.completed]
-    return max([0, *(completed - since for completed in late)]) / 1e9
+def _recovery_s(history: list[Operation], since: int) -> float:
+    return max([0, *(o.completed - since for o in history if not_as_asked(o))]) / 1e9
 
 
 def not_as_asked(o: Operation) -> bool:
@@ -79,12 +90,15 @@ def not_as_asked(o: Operation) -> bool:
     return not o.is_ok and not was_refused and o.role != "aborter"
 
 
-def _wait_until_quiet(recorder: Recorder) -> None:
-    def quiet() -> bool:
-        since = time.monotonic_ns() - QUIET_S * 10**9
-        return not any(not_as_asked(o) for o in recorder.history() if o.completed > since)
-
-    until(quiet, f"nothing but ok for {QUIET_S} s", 60)
+def _is_quiet(recorder: Recorder, quiet_s: float) -> bool:
+    """Wait until everybody has been served for so long, and say whether that came to pass."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        time.sleep(0.2)
+        last = max((o.completed for o in recorder.history() if not_as_asked(o)), default=0)
+        if time.monotonic_ns() - last > quiet_s * 10**9:
+            return True
+    return False
 
 
 class Auditor:
@@ -109,7 +123,7 @@ class Auditor:
         return int(self._stack.sql(f"SELECT COUNT(*) FROM sessions WHERE {condition}")[0][0])
 
     def plant_rows(self) -> str:
-        """Insert rows that have expired a moment ago, and rows that live, though not for an idle timeout more."""
+        """Insert rows that expired a second ago, and rows that live for half an idle timeout more."""
         name = secrets.token_hex(6)
         plant(self._stack, f"{name}-old", "UNIX_TIMESTAMP() - 1", PLANTED_ROWS)
         plant(self._stack, f"{name}-new", "UNIX_TIMESTAMP() + 900", PLANTED_ROWS)
@@ -119,12 +133,14 @@ class Auditor:
         """Let two cleaners run, and count what they have left of the planted rows."""
         janitor = self._stack.container("janitor")
         api = self._stack.docker.api
-        # A pass begins at once; what ends the janitor then is the time-out.
-        command = ["timeout", "2", *janitor.attrs["Config"]["Cmd"]]
-        cleaners = [api.exec_create(janitor.id, command)["Id"] for _ in range(2)]
-        streams = [api.exec_start(cleaner, stream=True) for cleaner in cleaners]
-        for stream in streams:
-            list(stream)
+        # A pass a second until one has worked; the time-out ends the janitor some time later.
+        command = ["timeout", "20", *janitor.attrs["Config"]["Cmd"]]
+        settings = {"JANITOR_PERIOD_S": "1"}
+        cleaners = [api.exec_create(janitor.id, command, environment=settings)["Id"] for _ in range(2)]
+        for said in [api.exec_start(cleaner, stream=True) for cleaner in cleaners]:
+            heard = b""
+            while b"removed" not in heard and b"another cleaner" not in heard:
+                heard += next(said)
         self._record("expired-rows-left", 0, lambda: self._count(f"id LIKE '{planted}-old%'"))
         self._record("live-rows-left", PLANTED_ROWS, lambda: self._count(f"id LIKE '{planted}-new%'"))
         self._stack.sql(f"DELETE FROM sessions WHERE id LIKE '{planted}-new%'")

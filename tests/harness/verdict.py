@@ -57,7 +57,7 @@ def _cell(name: str, fault_name: str, fault: Fault, trial: Trial) -> Cell:
         len(set(served(counted))),
         hops(counted),
         trial.evidence,
-        round(trial.recovery_s, 1),
+        None if trial.recovery_s is None else round(trial.recovery_s, 1),
         reason,
         violations,
     )
@@ -72,6 +72,9 @@ def _verdict(
     except Undecided as undecided:
         return "void", f"undecided: {undecided}", []
     violations += _over_budget(fault, counted)
+    if trial.recovery_s is None:
+        last = [o for o in counted if not_as_asked(o)][-1:]
+        violations.append(Violation("visitors did not recover", tuple(last)))
     if violations:
         return "broken", violations[0].what, violations
     if trial.evidence is None:

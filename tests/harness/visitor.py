@@ -89,7 +89,7 @@ class Visitor:
         data: Mapping[str, str] | Iterable[bytes] | bytes | str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send one request. json: a value to send as JSON. data: a form, an iterable to send in chunks, or raw."""
+        """Send one request. json: a value. data: a form, an iterable that goes in chunks, or raw."""
         body, sent = _body(json, data)
         sent |= headers or {}
         if self._cookies and "Cookie" not in sent:
