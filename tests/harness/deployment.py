@@ -78,14 +78,18 @@ class Stack:
         """Return when the balancer uses exactly so many servers."""
         self.script("infra/wait-for-servers", str(count))
 
-    def make_whole(self) -> None:
-        """Start and thaw whatever is not running, and wait until all servers are in rotation."""
+    def thaw(self) -> None:
+        """Start and unpause whatever stands still."""
         for service in ("db", "web", "balancer", "janitor"):
             for container in self.containers(service):
                 if container.status == "paused":
                     container.unpause()
                 elif container.status != "running":
                     container.start()
+
+    def make_whole(self) -> None:
+        """Thaw everything, and wait until all servers are in rotation."""
+        self.thaw()
         self.wait_for_servers(self.servers)
 
     def visitor(self) -> Visitor:

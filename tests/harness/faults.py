@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -49,10 +50,6 @@ class Fault:
     heals_itself: bool = True
     takes: Literal["nothing", "server", "balancer", "store"] = "nothing"
 
-    @property
-    def is_graceful(self) -> bool:
-        return not self.statuses
-
 
 def proven(claim: object, evidence: str) -> None:
     if not claim:
@@ -79,8 +76,8 @@ def calm(stack: Stack) -> Iterator[str]:
 @contextlib.contextmanager
 def server_killed(stack: Stack) -> Iterator[str]:
     victim = stack.containers("web")[0]
-    victim.kill()
     try:
+        victim.kill()
         exit_code = _state(victim)["ExitCode"]
         proven(exit_code == 137, f"exit code {exit_code}, expected 137 (SIGKILL)")
         stack.wait_for_servers(stack.servers - 1)
@@ -207,8 +204,8 @@ def balancer_restarted(stack: Stack) -> Iterator[str]:
 @contextlib.contextmanager
 def database_killed(stack: Stack) -> Iterator[str]:
     database = stack.container("db")
-    database.kill()
     try:
+        database.kill()
         exit_code = _state(database)["ExitCode"]
         proven(exit_code == 137, f"exit code {exit_code}, expected 137 (SIGKILL)")
         _store_is_out(stack)
@@ -230,12 +227,14 @@ def database_frozen(stack: Stack) -> Iterator[str]:
 def database_unreachable(stack: Stack) -> Iterator[str]:
     database = stack.container("db")
     network = stack.docker.networks.get(f"{stack.project}_store")
-    network.disconnect(database)
     try:
+        network.disconnect(database)
         _store_is_out(stack)
         yield "the database was off the network, the store answered 503"
     finally:
-        network.connect(database, aliases=["db"])
+        network.reload()
+        if database not in network.containers:
+            network.connect(database, aliases=["db"])
         _store_is_back(stack)
 
 
@@ -262,8 +261,9 @@ def janitor_storm(stack: Stack) -> Iterator[str]:
     settings = {"JANITOR_PERIOD_S": "1", "JANITOR_BATCH": "50", "JANITOR_PAUSE_MS": "1"}
     with ThreadPoolExecutor(4) as pool:
         storms = [pool.submit(janitor.exec_run, command, environment=settings) for _ in range(4)]
+        name = secrets.token_hex(6)
         for number in range(8):
-            plant(stack, f"storm{number}", "UNIX_TIMESTAMP() - 60", 200)
+            plant(stack, f"{name}{number}", "UNIX_TIMESTAMP() - 60", 200)
             time.sleep(1)
         said = [storm.result().output.decode() for storm in storms]
     removed = [sum(_removed(line) for line in output.splitlines()) for output in said]
@@ -288,6 +288,13 @@ def plant(stack: Stack, name: str, expires_at: str, rows: int) -> None:
 
 NO_SERVER = frozenset({502, 503, 504})
 
+
+def _outage(title: str, strike: Strike, takes: Literal["balancer", "store"], hold_s: float = 3) -> Fault:
+    """Return a fault that visitors sit out: as many errors as it lasts, and none once it has healed."""
+    statuses = frozenset({503}) if takes == "store" else NO_SERVER | {0}
+    return Fault(title, strike, statuses, None, hold_s, heals_itself=False, takes=takes)
+
+
 FAULTS = {
     "calm": Fault("calm", calm, hold_s=8),
     "server-killed": Fault("server killed", server_killed, NO_SERVER, per_tab=2, takes="server"),
@@ -298,39 +305,10 @@ FAULTS = {
     "scale": Fault("scaled up and down", scale),
     "rolling-deploy": Fault("rolling deploy", rolling_deploy),
     "balancer-reloaded": Fault("balancer reloaded", balancer_reloaded),
-    "balancer-restarted": Fault(
-        "balancer restarted",
-        balancer_restarted,
-        NO_SERVER | {0},
-        per_tab=None,
-        heals_itself=False,
-        takes="balancer",
-    ),
-    "database-killed": Fault(
-        "database killed",
-        database_killed,
-        frozenset({503}),
-        per_tab=None,
-        heals_itself=False,
-        takes="store",
-    ),
-    "database-frozen": Fault(
-        "database frozen",
-        database_frozen,
-        frozenset({503}),
-        per_tab=None,
-        hold_s=FROZEN_S,
-        heals_itself=False,
-        takes="store",
-    ),
-    "database-unreachable": Fault(
-        "database unreachable",
-        database_unreachable,
-        frozenset({503}),
-        per_tab=None,
-        heals_itself=False,
-        takes="store",
-    ),
+    "balancer-restarted": _outage("balancer restarted", balancer_restarted, "balancer"),
+    "database-killed": _outage("database killed", database_killed, "store"),
+    "database-frozen": _outage("database frozen", database_frozen, "store", hold_s=FROZEN_S),
+    "database-unreachable": _outage("database unreachable", database_unreachable, "store"),
     "janitor-storm": Fault("janitor storm", janitor_storm),
     "clocks-apart": Fault("clocks apart", clocks_apart),
 }

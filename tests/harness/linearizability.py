@@ -45,16 +45,20 @@ def unexplained(operations: Sequence[Operation]) -> Operation | None:
 
 
 def _is_linearizable(operations: Sequence[Operation], until: int = FOREVER) -> bool:
-    begun = sorted((o for o in operations if o.invoked <= until), key=lambda o: o.invoked)
-    known = [o.is_ok and o.completed <= until for o in begun]
-    # What nobody saw completed may take effect at any later time, or never; a read has none to take.
-    pairs = [(o, is_known) for o, is_known in zip(begun, known, strict=True) if is_known or o.act != "read"]
-    calls = [o for o, _ in pairs]
-    known = [is_known for _, is_known in pairs]
-    ends = [o.completed if is_known else FOREVER for o, is_known in pairs]
-    expected = [_expected(o) if is_known else None for o, is_known in pairs]
+    def is_known(o: Operation) -> bool:
+        return o.is_ok and o.completed <= until
+
+    # What nobody saw completed may take effect at any later time, or never; a read has none to take,
+    # and a set that no read shows explains nothing that is not explained without it.
+    shown = [v for o in operations if o.act == "read" and is_known(o) for v in o.result["data"].values()]
+    begun = [o for o in operations if o.invoked <= until]
+    calls = [o for o in begun if is_known(o) or (o.act != "read" and (o.act != "set" or o.value in shown))]
+    calls.sort(key=lambda o: o.invoked)
+    known = [is_known(o) for o in calls]
+    ends = [o.completed if is_known(o) else FOREVER for o in calls]
+    expected = [_expected(o) if is_known(o) else None for o in calls]
     twins = _twins(calls, known)
-    goal = sum(1 << i for i, is_known in enumerate(known) if is_known)
+    goal = sum(1 << i for i, sure in enumerate(known) if sure)
 
     # A configuration: which operations have taken effect, and what the session then holds.
     stack: list[tuple[int, State]] = [(0, ())]

@@ -67,10 +67,11 @@ def _verdict(
     name: str, guarantee: Guarantee, fault: Fault, trial: Trial, counted: list[Operation]
 ) -> tuple[Verdict, str | None, list[Violation]]:
     # A contradiction is one, whatever else went wrong in the run.
+    undecided = None
     try:
         violations = guarantee.check(trial.run)
-    except Undecided as undecided:
-        return "void", f"undecided: {undecided}", []
+    except Undecided as given_up:
+        violations, undecided = [], f"undecided: {given_up}"
     violations += _over_budget(fault, counted)
     if trial.recovery_s is None:
         last = [o for o in counted if not_as_asked(o)][-1:]
@@ -79,6 +80,8 @@ def _verdict(
         return "broken", violations[0].what, violations
     if trial.evidence is None:
         return "void", trial.trouble, []
+    if undecided:
+        return "void", undecided, []
     if not any(o.is_ok for o in counted):
         return "void", "nobody was served", []
     if stuck := unhopped(counted):

@@ -1,7 +1,7 @@
 """`make verify`: every guarantee under every fault, on the stack that runs here.
 
-Environment: ONLY, names of guarantees and faults (all); SEED (drawn and printed); SABOTEUR, a part of
-saboteurs/ to break first. Exit status: 0 all held, 1 something broken, 2 something void, or bad usage.
+Environment: ONLY, names of guarantees and faults (all); SEED (drawn and printed); SABOTEUR, a name
+of guarantees.py. Exit status: 0 all held, 1 something broken, 2 something void, or bad usage.
 """
 
 from __future__ import annotations
@@ -12,47 +12,65 @@ import re
 import secrets
 import signal
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 
-from guarantees import GUARANTEES
-from harness import history
-from harness.deployment import ROOT, Stack
+from guarantees import GUARANTEES, SABOTEURS
+from harness import history, report
+from harness.deployment import ROOT, Deployment, Stack
 from harness.faults import FAULTS
-from harness.trial import strike
+from harness.sabotage import sabotage
+from harness.trial import Trial, strike
 from harness.verdict import Cell, column
 
-REPORTS = ROOT / "reports"
+REPORTS = Path(os.environ.get("REPORTS") or ROOT / "reports")
 
 
-def chosen(only: str) -> tuple[list[str], list[str]]:
-    """Return the guarantees and faults that ONLY names; a kind that it does not name is taken whole."""
+def chosen(only: str, saboteur: str = "") -> tuple[list[str], list[str]]:
+    """Return the guarantees and faults that ONLY names; a kind that it does not name is taken whole.
+
+    A saboteur is looked for under the fault that brings it to light.
+    """
     names = re.split(r"[\s,]+", only.strip()) if only.strip() else []
     unknown = [name for name in names if name not in GUARANTEES and name not in FAULTS]
     if unknown:
-        raise SystemExit(
-            f"verify: ONLY={only!r}: there is no {' and no '.join(unknown)}\n"
-            f"    guarantees: {' '.join(GUARANTEES)}\n    faults: {' '.join(FAULTS)}"
+        refuse(
+            f"ONLY={only!r}: there is no {' and no '.join(unknown)}",
+            f"guarantees: {' '.join(GUARANTEES)}",
+            f"faults: {' '.join(FAULTS)}",
         )
+    if saboteur and saboteur not in SABOTEURS:
+        refuse(f"there is no SABOTEUR={saboteur!r}", f"saboteurs: {' '.join(SABOTEURS)}")
+    usual = [SABOTEURS[saboteur].under] if saboteur else list(FAULTS)
     return (
         [name for name in GUARANTEES if name in names] or list(GUARANTEES),
-        [name for name in FAULTS if name in names] or list(FAULTS),
+        [name for name in FAULTS if name in names] or usual,
     )
 
 
-def verify(stack: Stack, guarantees: Sequence[str], faults: Sequence[str], seed: str) -> list[Cell]:
-    """Run the faults one after the other and return all cells; prints each as it is known."""
-    cells = []
+def refuse(*lines: str) -> NoReturn:
+    print("verify: " + "\n    ".join(lines), file=sys.stderr)
+    raise SystemExit(2)
+
+
+def verify(
+    stack: Stack, guarantees: Sequence[str], faults: Sequence[str], seed: str
+) -> tuple[list[Cell], dict[str, Trial]]:
+    """Run the faults one after the other, and return all cells and each fault's trial; prints as it goes."""
+    cells: list[Cell] = []
+    trials: dict[str, Trial] = {}
     for name in faults:
-        trial = strike(stack, FAULTS[name], f"{seed} {name}")
+        trial = trials[name] = strike(stack, FAULTS[name], f"{seed} {name}")
         history.write(trial.run.history, REPORTS / f"history-{name}.jsonl")
         found = column(name, FAULTS[name], trial, guarantees)
         print(f"\n{FAULTS[name].title}: {trial.evidence or 'VOID, ' + str(trial.trouble)}", flush=True)
         for cell in found:
             print(line(cell), flush=True)
         cells += found
-    return cells
+    return cells, trials
 
 
 def line(cell: Cell) -> str:
@@ -83,25 +101,55 @@ def as_json(cells: Sequence[Cell], seed: str) -> str:
 
 
 def main() -> int:
+    saboteur = os.environ.get("SABOTEUR", "")
+    guarantees, faults = chosen(os.environ.get("ONLY", ""), saboteur)
+    if sys.argv[1:] == ["--check"]:
+        return 0
     # Ctrl-C is healed by the context managers; so is what a CI sends.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    guarantees, faults = chosen(os.environ.get("ONLY", ""))
     seed = os.environ.get("SEED") or secrets.token_hex(4)
     print(f"verify: SEED={seed} repeats this schedule", flush=True)
+    if saboteur:
+        return find(saboteur, guarantees, faults, seed)
     stack = Stack(
         os.environ["COMPOSE_PROJECT_NAME"], os.environ["HOPPROOF_URL"], int(os.environ["WEB_REPLICAS"])
     )
     try:
-        cells = verify(stack, guarantees, faults, seed)
+        cells, trials = verify(stack, guarantees, faults, seed)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("verify: interrupted; putting everything back", flush=True)
-        stack.make_whole()
+        stack.thaw()
+        stack.script("infra/up")
         return 130
-    REPORTS.mkdir(exist_ok=True)
-    Path(REPORTS / "verify.json").write_text(as_json(cells, seed))
+    write_reports(cells, trials, seed)
     status = exit_status(cells)
-    print(f"\nverify: {['all held', 'BROKEN', 'VOID'][status]}; see reports/verify.json", flush=True)
+    print(f"\nverify: {['all held', 'BROKEN', 'VOID'][status]}; see {REPORTS}/verify.html", flush=True)
     return status
+
+
+def find(saboteur: str, guarantees: Sequence[str], faults: Sequence[str], seed: str) -> int:
+    """Judge a stack of its own in which one part is broken. 1: it was found, as it should be."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Deployment(Path(folder), os.environ["HOPPROOF_TEST_RUN"]) as stack,
+        sabotage(stack) as break_part,
+    ):
+        break_part(saboteur)
+        cells, trials = verify(stack, guarantees, faults, seed)
+    write_reports(cells, trials, seed, saboteur)
+    meant = SABOTEURS[saboteur]
+    broken = [cell.guarantee for cell in cells if cell.verdict == "broken"]
+    print(f"\nverify: {saboteur}, who {meant.how}, was to break {meant.breaks}; broken: {' '.join(broken)}")
+    return 1 if meant.breaks in broken else 2
+
+
+def write_reports(
+    cells: Sequence[Cell], trials: Mapping[str, Trial], seed: str, saboteur: str | None = None
+) -> None:
+    REPORTS.mkdir(exist_ok=True)
+    (REPORTS / "verify.json").write_text(as_json(cells, seed))
+    report.write(cells, trials, seed, REPORTS, saboteur)
 
 
 if __name__ == "__main__":

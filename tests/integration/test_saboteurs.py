@@ -1,0 +1,48 @@
+"""The harness can fail: each guarantee turns red when a part is broken that it rests on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from guarantees import GUARANTEES, SABOTEURS
+from harness.deployment import Deployment
+from harness.faults import FAULTS
+from harness.sabotage import Break, sabotage
+from harness.trial import QUICK, strike
+from harness.verdict import Cell, column
+from harness.verify import line
+
+SEED = os.environ["HOPPROOF_TEST_RUN"]
+
+
+@pytest.fixture(scope="module")
+def break_part(deployment: Deployment) -> Iterator[Break]:
+    with sabotage(deployment) as break_part:
+        yield break_part
+
+
+def judged(deployment: Deployment, fault: str) -> dict[str, Cell]:
+    trial = strike(deployment, FAULTS[fault], SEED, QUICK)
+    return {cell.guarantee: cell for cell in column(fault, FAULTS[fault], trial, GUARANTEES)}
+
+
+def test_without_a_broken_part_the_servers_that_can_be_sabotaged_hold(
+    deployment: Deployment, break_part: Break
+) -> None:
+    break_part("nobody")
+    cells = judged(deployment, "calm").values()
+    assert [line(cell) for cell in cells if cell.verdict not in ("held", "n/a")] == []
+
+
+@pytest.mark.parametrize("name", SABOTEURS)
+def test_a_saboteur_is_found(deployment: Deployment, break_part: Break, name: str) -> None:
+    break_part(name)
+    saboteur = SABOTEURS[name]
+    cells = judged(deployment, saboteur.under)
+    cell = cells[saboteur.breaks]
+    assert cell.verdict == "broken", "\n".join(line(cell) for cell in cells.values())
+    # The reader is told who saw what, and from whom.
+    assert cell.violations[0].operations
+    assert all(operation.server for operation in cell.violations[0].operations)

@@ -1,0 +1,45 @@
+# shellcheck shell=bash
+# What every script in tests/ needs: an engine, images, a Python environment; and a sweep at the end.
+# Sourced. Leaves nothing behind, also after Ctrl-C: what is started carries a label of its own, and an
+# engine that had to be started is stopped. Downloads stay: packages, base images, the environment.
+
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=infra/settings.sh
+. "$tests/../infra/settings.sh"
+cd "$root" || exit 1
+bin=$HOPPROOF_STATE/venv-tests/bin
+run=$(od -An -N4 -tx1 /dev/urandom | tr -d ' \n')
+export HOPPROOF_TEST_RUN=$run
+engine_was_there=no
+
+set_python() { infra/venv "$HOPPROOF_STATE/venv-tests" tests/requirements.lock; }
+
+set_stage() { # set_stage IMAGE...
+  if docker version >/dev/null 2>&1; then engine_was_there=yes; fi
+  trap 'exit 130' INT TERM
+  trap sweep EXIT
+  infra/engine ensure
+  IMAGES=$(setting IMAGES auto) infra/images/ensure "$@"
+  infra/extra-ca-from-environment
+  set_python
+  export_images
+  export IMAGES_ENV=$HOPPROOF_STATE/images.env
+  # Containers are reached where Compose publishes them, and swept up here: testcontainers' own sweeper
+  # is one more image, which a machine without a registry does not get.
+  export TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1 TESTCONTAINERS_RYUK_DISABLED=true
+}
+
+sweep() {
+  trap - EXIT INT TERM
+  local left
+  # By label: what testcontainers starts has hopproof.test, what Compose starts has its project's name.
+  for project in $(docker ps --all --filter "label=com.docker.compose.project" \
+      --format '{{.Label "com.docker.compose.project"}}' | grep "^hopproof-test-$run-" | sort -u); do
+    docker compose --project-name "$project" down --volumes --timeout 1 >/dev/null 2>&1 || true
+  done
+  left=$(docker ps --all --quiet --filter "label=hopproof.test=$run") || true
+  # shellcheck disable=SC2086  # a list of ids
+  [ -z "$left" ] || docker rm --force --volumes $left >/dev/null
+  docker images --format '{{.Repository}}:{{.Tag}}' | grep "^hopproof-test-$run-" | xargs -r docker rmi --force >/dev/null || true
+  [ "$engine_was_there" = yes ] || infra/engine stop
+}

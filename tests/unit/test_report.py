@@ -1,0 +1,187 @@
+"""The page of a verification shows what was found; the README shows what was measured."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
+from harness import report
+from harness.checkers import Run, Violation
+from harness.faults import FAULTS
+from harness.history import Operation
+from harness.trial import Trial
+from harness.verdict import Cell
+
+S = 10**9
+HOSTILE = '<script>alert("1")</script>'
+
+
+def operation(at_s: float, server: str = "web-1", **differs: Any) -> Operation:
+    fields: dict[str, Any] = {
+        "role": "shopper", "visitor": "shopper-0", "visit": "shopper-0.0", "tab": 0, "act": "add",
+        "key": "n", "value": None, "outcome": "ok", "status": 200, "result": {"value": 1},
+        "server": server, "request_id": None, "sent_id": None, "cookie": "kept",
+        "invoked": int((1000 + at_s) * S), "completed": int((1000.02 + at_s) * S),
+    }  # fmt: skip
+    return Operation(**fields | differs)
+
+
+LOST = operation(7.0, key="lost", value=HOSTILE)
+ERROR = operation(9.0, outcome="unknown", status=504, server="balancer")
+
+
+def trial(*operations: Operation, evidence: str | None = "it was struck", **differs: Any) -> Trial:
+    history = operations or (operation(0), operation(1, "web-2"), operation(2, "web-3"), LOST, ERROR)
+    fields: dict[str, Any] = {"trouble": None, "recovery_s": 4.0} | differs
+    return Trial(Run(history, 1005 * S, 1012 * S), evidence, **fields)
+
+
+TRIALS = {fault: trial() for fault in FAULTS}
+
+
+def cells(*changed: Cell) -> list[Cell]:
+    """All pairs, held but for the changed ones."""
+    by_pair = {(cell.guarantee, cell.fault): cell for cell in changed}
+    return [by_pair.get((g, f)) or _as_wanted(g, f) for f in FAULTS for g in GUARANTEES]
+
+
+def _as_wanted(guarantee: str, fault: str) -> Cell:
+    if reason := NOT_APPLICABLE.get((guarantee, fault)):
+        return Cell(guarantee, fault, "n/a", reason=reason)
+    return Cell(guarantee, fault, "held", 1200, 3, 1, 3, 800, "it was struck", 4.0)
+
+
+def as_measured(found: Iterable[Cell]) -> dict[str, Any]:
+    plain = [{name: getattr(cell, name) for name in Cell.__dataclass_fields__} for cell in found]
+    return {"seed": "abc", "cells": plain}
+
+
+def words(page: str) -> str:
+    """What a reader sees, without the markup."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page[page.index("<body>") :]))
+
+
+BROKEN = Cell(
+    "G2", "server-killed", "broken", reason="n is lost", violations=[Violation("n is lost", (LOST,))]
+)
+VOID = Cell("G1", "scale", "void", reason="nobody was served")
+
+
+# The page
+
+
+def test_the_page_is_one_file_without_script_that_loads_nothing() -> None:
+    page = report.html(cells(BROKEN, VOID), TRIALS, "abc")
+    assert not re.findall(r"<script|https?:|@import|url\((?!#)|src=|<link", page)
+
+
+def test_every_cell_of_the_matrix_is_in_words_and_leads_to_its_section() -> None:
+    page = report.html(cells(BROKEN, VOID), TRIALS, "abc")
+    for cell in cells(BROKEN, VOID):
+        target = f"{cell.fault}-{cell.guarantee}"
+        assert re.search(rf'href="#{target}" title="[^"]*">. {cell.verdict}</a>', page), target
+        assert f'id="{target}"' in page
+
+
+def test_a_broken_cell_tells_its_operations_on_the_clock_of_the_timeline() -> None:
+    said = words(report.html(cells(BROKEN), TRIALS, "abc"))
+    assert "Broken: 1 of 110 pairs" in said
+    assert "✗ broken : G2 under “server killed” : n is lost" in said
+    assert "[7.000-7.020] shopper-0.0 tab 0: add &quot;lost&quot;" in said
+
+
+def test_the_smallest_contradictions_are_told_first() -> None:
+    big, small = Violation("big", (LOST,) * 30), Violation("small", (LOST, ERROR))
+    broken = Cell("G2", "calm", "broken", reason="big", violations=[big, big, small, big, big])
+    said = words(report.html([broken], {"calm": TRIALS["calm"]}, "abc"))
+    assert said.index("small [7.000") < said.index("big [7.000")
+    assert "and 22 operations more" in said
+    assert "and 2 contradictions more" in said
+
+
+def test_a_void_cell_says_why_and_what_was_looked_for() -> None:
+    trials = TRIALS | {"scale": trial(evidence=None, trouble="no proof that it struck")}
+    said = words(report.html(cells(VOID), trials, "abc"))
+    assert "Void: 1 of 110 pairs prove nothing" in said
+    assert "○ void : G1 under “scaled up and down” : nobody was served" in said
+    assert "struck ○ no proof that it struck" in said
+
+
+def test_what_held_is_said_with_its_numbers() -> None:
+    said = words(report.html(cells(), TRIALS, "abc"))
+    assert "All held: 9 guarantees under 13 faults" in said
+    assert "SEED=abc make verify" in said
+    assert "5: 4 ok, 1 not as asked (1 × 504), 0 excused" in said
+
+
+def test_what_visitors_sent_is_never_markup() -> None:
+    page = report.html(cells(BROKEN), TRIALS, HOSTILE)
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page
+
+
+def test_a_sabotaged_run_says_so() -> None:
+    said = words(report.html(cells(), TRIALS, "abc", "upsert"))
+    assert f"upsert {SABOTEURS['upsert'].how}" in said
+    assert "SEED=abc SABOTEUR=upsert make verify" in said
+
+
+def test_a_part_of_the_table_and_a_run_without_operations_are_shown_as_they_are() -> None:
+    empty = Trial(Run((), 0, 0), None, "it did not strike", None)
+    said = words(
+        report.html([Cell("G3", "calm", "void", reason="nobody was served")], {"calm": empty}, "abc")
+    )
+    assert "G3 one session behaves as one copy ○ void" in said
+    assert "recovered ✗ never" in said
+
+
+def test_thirteen_long_runs_stay_below_3_mb() -> None:
+    visitors = [f"shopper-{number}" for number in range(17)]
+    long = trial(
+        *(operation(n / 150, f"web-{n % 9}", visitor=visitors[n % 17], outcome="ok") for n in range(8000)),
+        *(
+            operation(5 + n / 300, visitor=visitors[n % 17], outcome="unknown", status=503)
+            for n in range(1000)
+        ),
+    )
+    assert len(report.html(cells(), dict.fromkeys(FAULTS, long), "abc").encode()) < 3_000_000
+
+
+# The README
+
+README = report.README.read_text(encoding="utf-8")
+MEASURED = json.loads(report.MEASURED.read_text(encoding="utf-8")) if report.MEASURED.exists() else None
+
+
+def test_the_readme_shows_what_was_measured() -> None:
+    assert report.in_readme(README) == report.markdown(MEASURED), (
+        "type: PYTHONPATH=tests python -m harness.report"
+    )
+
+
+@pytest.mark.skipif(MEASURED is None, reason="not measured yet")
+def test_every_guarantee_was_measured_under_every_fault_and_held() -> None:
+    assert report.unfit(MEASURED or {}) == []
+
+
+def test_a_matrix_with_a_gap_a_stranger_or_a_red_cell_is_not_published() -> None:
+    stranger = Cell("G1", "earthquake", "held")
+    for found in (cells()[1:], [*cells(), stranger], cells(BROKEN), cells(VOID)):
+        assert len(report.unfit(as_measured(found))) == 1
+    assert report.unfit(as_measured(cells())) == []
+
+
+def test_the_section_has_a_claim_for_each_guarantee_and_a_row_for_each_fault() -> None:
+    section = report.markdown(as_measured(cells()))
+    for name, guarantee in GUARANTEES.items():
+        assert f"- **{name}** {guarantee.claim}\n" in section
+    for name, fault in FAULTS.items():
+        g7 = "–" if ("G7", name) in NOT_APPLICABLE else "✓"
+        row = f"| {fault.title} | ✓ | ✓ | ✓ | ✓ | ✓ | ✓ | {g7} | ✓ | ✓ | 1,200 | 3 | 1 | 4.0 s |"
+        assert row in section
+    assert "15,652 operations" in section

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+from guarantees import GUARANTEES, SABOTEURS
+from harness.faults import FAULTS
+from harness.verify import chosen
+
+
+def test_without_only_everything_is_judged() -> None:
+    assert chosen("") == (list(GUARANTEES), list(FAULTS))
+
+
+def test_only_takes_some_guarantees_and_some_faults() -> None:
+    assert chosen("database-frozen G4,G1") == (["G1", "G4"], ["database-frozen"])
+
+
+def test_a_kind_that_only_does_not_name_is_taken_whole() -> None:
+    assert chosen("calm") == (list(GUARANTEES), ["calm"])
+
+
+def test_a_saboteur_is_looked_for_under_its_fault() -> None:
+    assert chosen("", "none-on-exception") == (list(GUARANTEES), ["database-killed"])
+
+
+def test_an_unknown_name_lists_the_valid_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        chosen("G1 G10")
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert "no G10" in said
+    assert all(name in said for name in [*GUARANTEES, *FAULTS])
+
+
+def test_an_unknown_saboteur_lists_the_valid_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        chosen("", "gremlin")
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert "gremlin" in said
+    assert all(name in said for name in SABOTEURS)
