@@ -1,0 +1,69 @@
+"""The probe API on anybody's session: the part of it that every store can do, written once.
+
+Counting and appending read the session and write it, as the documentation of each of these stores shows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+from config import Config, read_config
+
+SERVER = f"web-{socket.gethostname()}"
+
+# Signs what a store signs. Must be the same on every server; a constant, for nothing here is worth forging.
+SECRET = "only for the comparison"
+
+
+def database() -> Config:
+    """The settings of the one database, read as the product reads them."""
+    return read_config(os.environ)
+
+
+def sqlalchemy_url() -> str:
+    config = database()
+    return f"mysql+pymysql://{config.db_user}:{config.db_password()}@{config.db_host}/{config.db_name}"
+
+
+def respond(
+    method: str,
+    path: str,
+    body: bytes,
+    session: MutableMapping[str, Any],
+    login: Callable[[], None],
+    logout: Callable[[], None],
+) -> tuple[int, str]:
+    """Return the status and the JSON text of an answer. Keys with a leading underscore are the framework's.
+
+    login does what the framework wants done when a visitor gets more rights; logout ends the session.
+    """
+    match method, *path.split("/")[2:]:
+        case "GET", "stateless":
+            return 200, json.dumps({"server": SERVER})
+        case "GET", "session":
+            data = {key: value for key, value in session.items() if not key.startswith("_")}
+            return 200, json.dumps({"server": SERVER, "user": session.get("_user"), "data": data})
+        case "PUT", "session", "data", key:
+            session[key] = json.loads(body)
+            return 204, ""
+        case "DELETE", "session", "data", key:
+            session.pop(key, None)
+            return 204, ""
+        case "POST", "session", "counters", key:
+            session[key] = session.get(key, 0) + 1
+            return 200, json.dumps({"value": session[key]})
+        case "POST", "session", "lists", key:
+            session[key] = [*session.get(key, []), json.loads(body)]
+            return 200, json.dumps({"length": len(session[key])})
+        case "POST", "login":
+            login()
+            session["_user"] = json.loads(body)["user"]
+            return 200, json.dumps({"user": session["_user"]})
+        case "POST", "logout":
+            logout()
+            return 204, ""
+    return 404, json.dumps({"status": 404})

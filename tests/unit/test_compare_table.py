@@ -1,0 +1,39 @@
+"""The README's table of other stores is what was measured, and what was measured speaks for itself."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from stores.table import CHECKS, MEASURED, ROOT, TITLES, html, in_readme, markdown
+
+measured = json.loads(MEASURED.read_text())
+NAMES = [check for checks in CHECKS.values() for check in checks]
+
+
+def test_the_readme_shows_what_was_measured() -> None:
+    shown = in_readme((ROOT / "README.md").read_text())
+    assert shown == markdown(measured), "type: tests/compare publish"
+
+
+@pytest.mark.parametrize("store", TITLES)
+def test_every_store_was_asked_everything(store: str) -> None:
+    assert list(measured["stores"][store]["checks"]) == NAMES
+
+
+def test_the_handler_of_this_project_lost_nothing() -> None:
+    checks = measured["stores"]["hopproof"]["checks"]
+    assert {name: check["lost"] for name, check in checks.items()} == dict.fromkeys(NAMES, 0)
+    assert all(check["held"] and check["tried"] for check in checks.values())
+
+
+@pytest.mark.parametrize("check", ["counters", "lists", "keys", "logout_together", "forged", "outage_reads"])
+def test_the_six_functions_lost_what_they_are_known_to_lose(check: str) -> None:
+    assert measured["stores"]["classic"]["checks"][check]["lost"] > 0
+
+
+def test_the_report_loads_nothing_and_has_every_cell() -> None:
+    page = html(measured)
+    assert page.count("<td class=") == len(NAMES) * len(TITLES)
+    assert not any(word in page for word in ("<script", "http://", "https://", "@import", "url("))
