@@ -41,7 +41,15 @@ def main() -> None:
     log.to_stdout()
     config = read_config(os.environ)
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+
+    def stop_when_told() -> None:
+        signal.sigwait({signal.SIGTERM})
+        stop.set()
+
+    # In a thread, not in a signal handler: a handler that interrupts stop.wait() at the wrong moment waits
+    # for a lock that its own thread holds, for ever.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=stop_when_told, daemon=True).start()
     clean_every(config.janitor_period_s, mysql_handlers(config, connections=1), stop)
 
 
