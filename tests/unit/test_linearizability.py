@@ -1,0 +1,263 @@
+"""The search finds an order wherever there is one, and names the operation from which on there is none."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
+from typing import Any
+
+import pytest
+from histories import Visit
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness import linearizability
+from harness.history import Operation
+from harness.linearizability import Undecided, unexplained
+
+me = Visit("tabs-0.0")
+LOST = 503  # from a server: done or not, nobody knows
+
+EXPLAINED = {
+    "nothing happened": [],
+    "one after the other": [
+        *(me.read(), me.add(1), me.add(2), me.append("a", 1), me.set("b"), me.remove(), me.remove()),
+        me.read({"n": 2, "items": ["a"]}),
+    ],
+    "two adds at once": [me.add(2, at=(0, 3)), me.add(1, at=(1, 4))],
+    "two appends at once": [
+        *(me.append("a", 2, at=(0, 3)), me.append("b", 1, at=(1, 4))),
+        me.read({"items": ["b", "a"]}, at=(5, 6)),
+    ],
+    "reads at the moment of a set": [
+        *(me.set("a", at=(0, 5)), me.read(at=(1, 2)), me.read({"last": "a"}, at=(3, 4))),
+    ],
+    "a slow set": [
+        *(me.set("a", at=(0, 9)), me.set("b", at=(1, 2))),
+        *(me.read({"last": "b"}, at=(3, 4)), me.read({"last": "a"}, at=(5, 6))),
+    ],
+    "one began in the instant in which the other ended": [me.set("a", at=(0, 1)), me.read(at=(1, 2))],
+    "an unknown add took effect at once": [me.add(status=LOST), me.read({"n": 1}), me.add(2)],
+    "an unknown add took effect late": [me.add(status=LOST), me.add(1), me.read({"n": 1}), me.add(3)],
+    "an unknown add never took effect": [me.add(status=LOST), me.add(1), me.add(2)],
+    "two of three unknown adds took effect": [*(me.add(status=LOST) for _ in range(3)), me.add(3), me.add(4)],
+    "an unknown append took effect late": [
+        *(me.append("a", status=LOST), me.append("b", 1)),
+        *(me.read({"items": ["b"]}), me.read({"items": ["b", "a"]})),
+    ],
+    "an unknown append that was counted and never read": [me.append("a", status=LOST), me.append("b", 2)],
+    "an unknown set took effect late": [
+        *(me.set("a", status=LOST), me.set("b"), me.read({"last": "b"}), me.read({"last": "a"})),
+    ],
+    "an unknown remove took effect late": [
+        *(me.remove(status=LOST), me.set("a"), me.read({"last": "a"}), me.read()),
+    ],
+    "what failed did nothing": [me.set("a", status=409), me.add(status=409), me.read(), me.add(1)],
+    "reads that failed say nothing": [me.add(1), me.read(status=LOST), me.read(status=409)],
+}
+
+
+@pytest.mark.parametrize("story", EXPLAINED.values(), ids=EXPLAINED.keys())
+def test_what_some_order_explains_is_explained(story: list[Operation]) -> None:
+    assert unexplained(story) is None
+
+
+# Each with the place of the operation from which on no order explains the answers.
+UNEXPLAINED = {
+    "a stale read": (2, [me.set("a"), me.set("b"), me.read({"last": "a"})]),
+    "a lost update": (2, [me.add(1), me.add(2), me.read({"n": 1})]),
+    "two adds with the same answer": (1, [me.add(1, at=(0, 3)), me.add(1, at=(1, 4))]),
+    "an add with an answer too many": (1, [me.add(1), me.add(3), me.add(3)]),
+    "a removed value back": (3, [me.set("a"), me.remove(), me.read(), me.read({"last": "a"})]),
+    "a remove that removed nothing": (2, [me.set("a"), me.remove(), me.read({"last": "a"})]),
+    "appends out of order": (*(2, [me.append("a", 1), me.append("b", 2), me.read({"items": ["b", "a"]})]),),
+    "an append that counted wrong": (1, [me.append("a", 1), me.append("b", 1)]),
+    "an append that is twice in the list": (1, [me.append("a", 1), me.read({"items": ["a", "a"]})]),
+    "a value before it was set": (0, [me.read({"last": "a"}, at=(0, 1)), me.set("a", at=(2, 3))]),
+    "a read that went back": (
+        2,
+        [me.set("a", at=(0, 9)), me.read({"last": "a"}, at=(1, 2)), me.read(at=(3, 4)), me.add(1, at=(5, 6))],
+    ),
+    "a read of the second operation without the first": (
+        2,
+        [me.add(1, at=(1, 2)), me.set("a", at=(3, 4)), me.read({"last": "a"}, at=(0, 5))],
+    ),
+    "two reads that saw two sets in two orders": (
+        3,
+        [
+            *(me.set("a", "x", at=(0, 9)), me.set("b", "y", at=(0, 9))),
+            *(me.read({"x": "a"}, at=(1, 5)), me.read({"y": "b"}, at=(1, 6))),
+        ],
+    ),
+    "an unknown add that took effect twice": (1, [me.add(status=LOST), me.read({"n": 2})]),
+    "an unknown append that took effect twice": (
+        *(1, [me.append("a", status=LOST), me.read({"items": ["a", "a"]})]),
+    ),
+    "an unknown set that took effect twice": (
+        4,
+        [
+            *(me.set("a", status=LOST), me.set("b"), me.read({"last": "a"})),
+            *(me.set("c"), me.read({"last": "a"})),
+        ],
+    ),
+    "an unknown add before it was sent": (0, [me.add(2), me.add(status=LOST)]),
+    "a failed add that took effect": (1, [me.add(status=409), me.read({"n": 1})]),
+    "what nobody did": (0, [me.read({"n": 1})]),
+}
+
+
+@pytest.mark.parametrize(("place", "story"), UNEXPLAINED.values(), ids=UNEXPLAINED.keys())
+def test_what_no_order_explains_is_found_where_it_shows(place: int, story: list[Operation]) -> None:
+    assert unexplained(story) is story[place]
+    assert unexplained(story[::-1]) is story[place]
+
+
+def test_a_search_given_up_is_undecided_and_neither_good_nor_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = [me.append(str(i), at=(0, 1), status=LOST) for i in range(8)]
+    monkeypatch.setattr(linearizability, "MAX_CONFIGURATIONS", 100)
+    with pytest.raises(Undecided, match="9 operations of tabs-0"):
+        unexplained([*at_once, me.append("9", 10, at=(2, 3))])
+
+
+# Against a real dict
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one of several tabs will do: ask after a gap, wait for a length, be served after a delay.
+
+    The answer is lost to one who is served later than they wait, or never (None).
+    """
+
+    tab: int
+    act: str
+    gap: int
+    length: int
+    delay: int | None
+
+
+KEYS = {"read": None, "add": "n", "append": "items", "set": "last", "remove": "last"}
+
+
+def lived(plans: Iterable[Plan], visit: Visit = me) -> list[Operation]:
+    """Return what the tabs see who share a dict that serves one at a time."""
+    clocks: dict[int, int] = {}
+    asked = []
+    for number, plan in enumerate(plans):
+        invoked = clocks.get(plan.tab, 0) + plan.gap
+        completed = clocks[plan.tab] = invoked + plan.length
+        served = None if plan.delay is None else invoked + plan.delay
+        asked.append((served, number, plan, invoked, completed))
+    data: dict[str, Any] = {}
+    seen = []
+    for served, number, plan, invoked, completed in sorted(asked, key=lambda a: (a[0] is None, a[:2])):
+        value = f"{number}" if plan.act in ("set", "append") else None
+        result = None if served is None else answer(data, plan.act, KEYS[plan.act], value)
+        is_lost = served is None or served > completed
+        how = {"at": (invoked, completed), "tab": plan.tab, "status": LOST if is_lost else 200}
+        seen.append(visit.did(plan.act, KEYS[plan.act], value, result, **how))
+    return seen
+
+
+def answer(data: dict[str, Any], act: str, key: str | None, value: Any) -> Any:
+    """Do it to the data and return what the probe API would."""
+    if act == "read":
+        return {"user": None, "data": {k: v[:] if isinstance(v, list) else v for k, v in data.items()}}
+    if act == "add":
+        data[key] = data.get(key, 0) + 1
+        return {"value": data[key]}
+    if act == "append":
+        data[key] = [*data.get(key, []), value]
+        return {"length": len(data[key])}
+    if act == "set":
+        data[key] = value
+    if act == "remove":
+        data.pop(key, None)
+    return ""
+
+
+def is_explained(operations: Sequence[Operation]) -> bool:
+    """Say whether some order explains all, by trying every order of every choice."""
+    sure = [o for o in operations if o.is_ok]
+    perhaps = [o for o in operations if o.outcome == "unknown" and o.act != "read"]
+    return any(
+        set(map(id, sure)) <= set(map(id, order)) and explains(order)
+        for count in range(len(sure), len(sure) + len(perhaps) + 1)
+        for order in permutations([*sure, *perhaps], count)
+    )
+
+
+def explains(order: Sequence[Operation]) -> bool:
+    data: dict[str, Any] = {}
+    for place, o in enumerate(order):
+        if any(later.is_ok and later.completed < o.invoked for later in order[place + 1 :]):
+            return False
+        result = answer(data, o.act, o.key, o.value)
+        if o.is_ok and result != o.result:
+            return False
+    return True
+
+
+def plans(most: int) -> st.SearchStrategy[list[Plan]]:
+    few = st.integers(0, 4)
+    plan = st.builds(Plan, st.integers(0, 2), st.sampled_from(sorted(KEYS)), few, few, few | st.none())
+    return st.lists(plan, max_size=most)
+
+
+@given(plans(most=30))
+@settings(deadline=None)
+def test_whatever_tabs_see_of_one_dict_is_explained(planned: list[Plan]) -> None:
+    assert unexplained(lived(planned)) is None
+
+
+@given(plans(most=6), st.data())
+@settings(deadline=None, max_examples=300)
+def test_the_search_agrees_with_trying_every_order(planned: list[Plan], data: st.DataObject) -> None:
+    story = lived(planned)
+    answered = [place for place, o in enumerate(story) if o.is_ok and o.result]
+    if answered:
+        place = data.draw(st.sampled_from(answered))
+        like_it = [story[other].result for other in answered if story[other].act == story[place].act]
+        result = data.draw(st.sampled_from([*like_it, *others(story[place].result)]))
+        story[place] = replace(story[place], result=result)
+
+    culprit = unexplained(story)
+    assert (culprit is None) == is_explained(story)
+    if culprit is not None:
+        assert culprit in story
+        assert not is_explained(cut(story, culprit.completed))
+        assert is_explained(cut(story, culprit.completed - 1))
+
+
+def others(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return answers that differ a little from this one."""
+    if "data" not in result:
+        return [{name: number + by} for name, number in result.items() for by in (-1, 1)]
+    data = result["data"]
+    fewer = [{k: v for k, v in data.items() if k != gone} for gone in data]
+    return [{"user": None, "data": d} for d in (*fewer, data | {"n": 1}, data | {"items": ["0"]})]
+
+
+def cut(story: Sequence[Operation], until: int) -> list[Operation]:
+    """Return what was known at that time: what had no answer yet is unknown."""
+    return [o if o.completed <= until else replace(o, outcome="unknown") for o in story if o.invoked <= until]
+
+
+def test_10_000_operations_in_200_sessions_are_decided() -> None:
+    dice = random.Random(1)
+    for session in range(200):
+        tabs = range(dice.randint(3, 5))
+        planned = [
+            Plan(
+                dice.choice(tabs),
+                *dice.choices(list(KEYS), [5, 3, 3, 3, 1]),
+                gap=dice.randint(0, 40),
+                length=30,
+                # Of 50 answers one gets lost, of a request that was served later or not at all.
+                delay=dice.randint(0, 30) if dice.random() < 0.98 else dice.choice([None, 60, 120]),
+            )
+            for _ in range(50)
+        ]
+        assert unexplained(lived(planned, Visit(f"tabs-0.{session}"))) is None

@@ -1,0 +1,183 @@
+"""What makes a cell held, broken, void or n/a, and what the command's exit status says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from histories import Visit, run
+
+from guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
+from harness import linearizability
+from harness.faults import FAULTS
+from harness.history import Operation
+from harness.trial import Trial, not_as_asked
+from harness.verdict import Cell, column
+from harness.verify import exit_status
+
+me = Visit("shopper-0.0")
+leaver = Visit("leaver-0.0")
+WELL = [me.add(1), me.add(2), me.final({"n": 2})]
+WRONG = [*WELL, me.read({"n": 1})]
+
+GRACEFUL = [name for name, fault in FAULTS.items() if not fault.statuses]
+OUTAGES = [name for name, fault in FAULTS.items() if fault.statuses and fault.per_tab is None]
+
+
+def cell(fault: str, story: Sequence[Operation], guarantee: str = "G1", **differs: Any) -> Cell:
+    trial = replace(Trial(run(*story), evidence="it struck", trouble=None, recovery_s=0.25), **differs)
+    (found,) = column(fault, FAULTS[fault], trial, [guarantee])
+    return found
+
+
+def judged(*arguments: Any, **named: Any) -> tuple[str, str | None]:
+    found = cell(*arguments, **named)
+    return found.verdict, found.reason
+
+
+def times(count: int, operation: Operation, **differs: Any) -> list[Operation]:
+    return [replace(operation, **differs)] * count
+
+
+def error(status: int, **how: Any) -> Operation:
+    return me.read(status=status, server="balancer", **how)
+
+
+def test_a_cell_counts_what_its_guarantees_visitors_met() -> None:
+    answered = [me.add(1, server="web-a"), me.add(2, server="web-b"), me.add(3, server="web-b")]
+    others = Visit("passer-by-0.0").did("stateless", server="web-c")
+    found = cell("server-killed", [*answered, error(503), me.read(status=504, server="web-a"), others])
+    assert (found.verdict, found.ok, found.failed, found.unknown) == ("held", 3, 1, 1)
+    assert (found.servers, found.hops, found.fault_proven, found.recovery_s) == (2, 2, "it struck", 0.2)
+
+
+# Budgets
+
+
+@pytest.mark.parametrize("fault", GRACEFUL)
+def test_a_graceful_fault_excuses_nothing(fault: str) -> None:
+    assert judged(fault, WELL) == ("held", None)
+    assert judged(fault, [*WELL, error(503)]) == ("broken", "read got 503")
+    assert judged(fault, [*WELL, error(0)]) == ("broken", "read got no answer")
+
+
+def test_a_killed_server_excuses_two_errors_of_each_tab() -> None:
+    two_each = [o for tab in range(3) for o in times(2, error(503), tab=tab)]
+    elsewhere = times(2, error(504), visit="shopper-0.1")
+    assert judged("server-killed", [*WELL, *two_each, *elsewhere]) == ("held", None)
+    found = cell("server-killed", [*WELL, *two_each, error(502, tab=1)])
+    assert (found.verdict, found.reason) == ("broken", "3 requests of one tab were not ok")
+    assert [o.tab for o in found.violations[0].operations] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("fault", OUTAGES)
+def test_an_outage_excuses_errors_as_long_as_it_lasts(fault: str) -> None:
+    assert judged(fault, [*WELL, *times(50, error(503))]) == ("held", None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [(name, status) for name in FAULTS for status in (400, 401, 409, 500)]
+    + [(name, status) for name in ("server-killed", "server-frozen") for status in (0, 429)]
+    + [(name, status) for name in OUTAGES if FAULTS[name].takes == "store" for status in (0, 502, 504)],
+)
+def test_a_status_that_the_fault_does_not_excuse_breaks_the_cell(fault: str, status: int) -> None:
+    assert judged(fault, [*WELL, error(status)]) == ("broken", f"read got {status or 'no answer'}")
+
+
+def test_a_refusal_is_a_right_answer_to_one_who_dares() -> None:
+    refused = leaver.add(status=409, dares=True)
+    assert judged("calm", [leaver.add(1), refused], "G4") == ("held", None)
+    assert judged("calm", [leaver.add(1), replace(refused, dares=False)], "G4") == ("broken", "add got 409")
+
+
+def test_an_error_is_no_right_answer_to_one_who_dares() -> None:
+    for server in ("web-a", "balancer"):
+        story = [leaver.add(1), leaver.add(status=503, server=server, dares=True)]
+        assert judged("calm", story, "G4") == ("broken", "add got 503")
+    no_connection = leaver.add(status=0, outcome="failed", dares=True)
+    assert judged("calm", [leaver.add(1), no_connection], "G4") == ("broken", "add got no answer")
+
+
+def test_who_goes_away_before_the_answer_asks_for_nothing() -> None:
+    assert not not_as_asked(Visit("aborter-0.0").read(status=0))
+
+
+def test_what_other_visitors_met_is_another_cells_budget() -> None:
+    story = [*WELL, leaver.add(status=500), Visit("aborter-0.0").read(status=0)]
+    assert judged("calm", story) == ("held", None)
+    assert judged("calm", story, "G4")[0] == "broken"
+
+
+def test_visitors_who_do_not_recover_break_the_cell() -> None:
+    first, last = error(503), error(503)
+    found = cell("database-killed", [*WELL, first, last, me.read({"n": 2})], recovery_s=None)
+    assert (found.verdict, found.reason, found.recovery_s) == ("broken", "visitors did not recover", None)
+    assert found.violations[-1].operations == (last,)
+
+
+# Void
+
+
+def test_a_fault_that_did_not_strike_proves_nothing() -> None:
+    trouble = {"evidence": None, "trouble": "no proof that it struck"}
+    assert judged("server-killed", WELL, **trouble) == ("void", "no proof that it struck")
+
+
+def test_a_contradiction_is_one_even_if_the_fault_did_not_strike() -> None:
+    trouble = {"evidence": None, "trouble": "no proof that it struck"}
+    assert judged("server-killed", WRONG, **trouble) == ("broken", "n is 1, expected 2 to 2")
+
+
+@pytest.mark.parametrize("story", [[], [leaver.add(1)], times(3, error(503))])
+def test_a_run_in_which_nobody_was_served_proves_nothing(story: list[Operation]) -> None:
+    assert judged("database-killed", story) == ("void", "nobody was served")
+
+
+def test_a_visitor_who_never_hopped_proves_nothing() -> None:
+    story = [replace(o, server="web-a") for o in [*WELL, *times(20, me.read({"n": 2}))]]
+    assert judged("calm", story) == ("void", "no hop: shopper-0.0")
+    assert judged("calm", story, "G9") == ("broken", "shopper-0.0 was answered by web-a only, 23 times")
+
+
+def test_a_search_given_up_proves_nothing_and_excuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linearizability, "MAX_CONFIGURATIONS", 0)
+    assert judged("calm", WELL, "G3") == ("void", "undecided: 3 operations of shopper-0.0")
+    assert judged("calm", [*WELL, error(503)], "G3") == ("broken", "read got 503")
+
+
+# The tables
+
+
+def test_a_pair_without_meaning_says_why() -> None:
+    assert judged("calm", WRONG, "G7") == ("n/a", "nothing is out")
+    assert all(NOT_APPLICABLE.values())
+    assert all(guarantee in GUARANTEES and fault in FAULTS for guarantee, fault in NOT_APPLICABLE)
+
+
+@pytest.mark.parametrize("guarantee", GUARANTEES)
+def test_each_guarantee_has_a_saboteur_who_breaks_it(guarantee: str) -> None:
+    assert guarantee in {saboteur.breaks for saboteur in SABOTEURS.values()}
+
+
+@pytest.mark.parametrize("name", SABOTEURS)
+def test_a_saboteur_breaks_a_cell_that_exists(name: str) -> None:
+    saboteur = SABOTEURS[name]
+    assert saboteur.breaks in GUARANTEES
+    assert saboteur.under in FAULTS
+    assert (saboteur.breaks, saboteur.under) not in NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status"),
+    [
+        (["held", "n/a"], 0),
+        (["held", "void", "n/a"], 2),
+        (["held", "broken"], 1),
+        (["void", "broken", "held"], 1),
+    ],
+)
+def test_the_exit_status_says_the_worst(verdicts: list[Any], status: int) -> None:
+    assert exit_status([Cell("G1", "calm", verdict) for verdict in verdicts]) == status
