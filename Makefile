@@ -1,6 +1,6 @@
 # Every verb. Plain `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean logs ps scale dev test lock
+.PHONY: help up down clean logs ps deploy scale reload dev verify test compare lock
 
 ##@ Run
 up: ## Set up what is missing and start everything (3 min on a bare machine, 10 s afterwards)
@@ -12,9 +12,16 @@ down: ## Stop everything; sessions stay (20 s)
 clean: ## Stop everything; remove the sessions, their secrets and the images built here (20 s)
 	@infra/clean
 
+##@ Change what runs; no request fails
+deploy: ## Replace the web servers, one by one, by what the files say now (12 s each)
+	@infra/deploy
+
 scale: ## Run N web servers: make scale N=5 (10 s)
 	@test -n "$(N)" || { echo "say how many: make scale N=5" >&2; exit 2; }
 	@infra/scale "$(N)"
+
+reload: ## Let the balancer use loadbalancer/haproxy.cfg as it is now; a broken one is refused (7 s)
+	@infra/reload
 
 ##@ Look
 ps: ## What runs
@@ -27,8 +34,14 @@ logs: ## Follow the logs of all containers (Ctrl-C ends)
 dev: ## One server on the memory handler, reloading, no engine needed: http://127.0.0.1:8000
 	@infra/dev
 
+verify: ## Every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= (15 min)
+	@tests/verify
+
 test: ## Lint, types, unit, contract and integration tests, beside whatever runs (8 min, 12 on a bare machine)
 	@tests/run
+
+compare: ## What other session stores lose where ours does not: reports/compare.html (10 min)
+	@tests/compare
 
 lock: ## Pin the newest versions of what the requirements.in ask for (needs uv)
 	@infra/lock

@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+import time
 from types import FrameType
 
 from config import DRAINING, read_config
@@ -25,15 +26,17 @@ limit_request_field_size = 65536
 worker_tmp_dir = "/dev/shm"
 # Nobody uses it, and it fails on a read-only root.
 control_socket_disable = True
-# What a request may wait for its store, and air. drain_s and this fit in Compose's stop_grace_period.
+# What a request may wait for its store, and air. The longest drain and this fit in the stop_grace_period.
 graceful_timeout = math.ceil(settings.store_deadline_s) + 1
 # Trust in X-Forwarded-* is a matter of the app, and it has none.
 forwarded_allow_ips = ""
 accesslog = None  # the balancer logs every request, with the server that answered
 
-# Seconds from "not ready" to "not listening": the balancer asks once a second and takes one
-# 404 for an answer; the rest is for a busy machine.
-drain_s = 2.5
+# The balancer asks once a second whether we are ready. When it asks for the third time, it has dealt with two
+# answers: both were 404, or came too late; either way it sends nothing new. However busy the machine is.
+last_check = 3
+# Seconds after which nobody is taken to ask at all. So a drain takes 2 to 3 s, and 9 s at most.
+unasked_s = 3
 
 
 def on_starting(server) -> None:
@@ -47,9 +50,29 @@ def when_ready(server) -> None:
     sends: without the pause every `docker stop` costs a few visitors an error.
     """
 
+    checks, asked_at = 0, 0.0
+
     def drain(signum: int, frame: FrameType | None) -> None:
+        nonlocal asked_at
         DRAINING.touch()
-        signal.signal(signal.SIGALRM, lambda *_: server.signal(signal.SIGTERM, None))
-        signal.setitimer(signal.ITIMER_REAL, drain_s)
+        asked_at = time.monotonic()
+        signal.signal(signal.SIGALRM, stop_when_drained)
+        signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+
+    def stop_when_drained(signum: int, frame: FrameType | None) -> None:
+        nonlocal checks, asked_at
+        if DRAINING.stat().st_size > checks:
+            checks, asked_at = DRAINING.stat().st_size, time.monotonic()
+        if checks >= last_check or time.monotonic() > asked_at + unasked_s:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            server.signal(signal.SIGTERM, None)
 
     signal.signal(signal.SIGTERM, drain)
+
+
+def post_request(worker, req, environ, resp) -> None:
+    """Leave a byte in DRAINING for each "not ready" that the balancer got, from whichever worker."""
+    is_balancers = req.path == "/readyz" and environ["REMOTE_ADDR"] != "127.0.0.1"
+    if is_balancers and resp is not None and resp.status_code == 404:
+        with DRAINING.open("ab") as checks:
+            checks.write(b".")

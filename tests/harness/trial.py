@@ -41,7 +41,7 @@ class Pace:
 
 FULL = Pace()
 # For saboteurs, which show at once, and for every test run.
-QUICK = Pace(warm_up_s=2, longest_hold_s=3, quiet_s=1)
+QUICK = Pace(warm_up_s=2, longest_hold_s=2, quiet_s=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from counting import Crowd
 
 from harness.deployment import Deployment
 from harness.visitor import Visitor
@@ -20,6 +21,17 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 @pytest.fixture
 def visitor(deployment: Deployment) -> Visitor:
     return deployment.visitor()
+
+
+@pytest.fixture
+def crowd(deployment: Deployment) -> Iterator[Crowd]:
+    """Visitors who click from before the test's fault until the test stops them."""
+    crowd = Crowd(deployment)
+    try:
+        crowd.get_around()
+        yield crowd
+    finally:
+        crowd.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -8,64 +8,10 @@ from typing import Any
 
 import docker
 import pytest
+from counting import VISITORS, Crowd
 
 from harness.deployment import Deployment, ask_every_server, until
-from harness.visitor import Answer, Clicking, Visitor
-
-VISITORS = 6
-
-
-class Crowd:
-    """Visitors who count, each on a counter of their own, until they are told to stop."""
-
-    def __init__(self, deployment: Deployment) -> None:
-        self.visitors = [deployment.visitor() for _ in range(VISITORS)]
-        self._clicks = contextlib.ExitStack()
-        for visitor in self.visitors:
-            self._clicks.enter_context(Clicking(visitor, lambda v: v.add("n")))
-
-    def stop(self) -> None:
-        self._clicks.close()
-
-    def get_around(self) -> None:
-        """Return when every visitor has been served ten times more, hops included."""
-        before = [(len(_acknowledged(v)), v.hops) for v in self.visitors]
-
-        def done() -> bool:
-            return all(
-                len(_acknowledged(v)) >= counts + 10 and v.hops > hops
-                for v, (counts, hops) in zip(self.visitors, before, strict=True)
-            )
-
-        until(done, "ten more answers and a hop for every visitor", 60)
-
-    def not_ok(self) -> list[Answer]:
-        return [answer for v in self.visitors for answer in v.history if answer.status != 200]
-
-    def assert_nothing_lost(self) -> None:
-        """Each acknowledged count is there, once; each unknown one at most once; time runs forward."""
-        self.stop()
-        for visitor in self.visitors:
-            counts = _acknowledged(visitor)
-            unknown = len(visitor.history) - len(counts)
-            final = visitor.another_tab().show().body["data"]["n"]
-            assert counts == sorted(set(counts)), "a counter went back or stood still"
-            assert len(counts) <= final <= len(counts) + unknown, (len(counts), final, unknown)
-
-
-def _acknowledged(visitor: Visitor) -> list[int]:
-    return [answer.body["value"] for answer in list(visitor.history) if answer.status == 200]
-
-
-@pytest.fixture
-def crowd(deployment: Deployment) -> Iterator[Crowd]:
-    """Visitors who click from before the test's fault until the test stops them."""
-    crowd = Crowd(deployment)
-    try:
-        crowd.get_around()
-        yield crowd
-    finally:
-        crowd.stop()
+from harness.visitor import Visitor
 
 
 def test_a_stopped_server_fails_no_request(deployment: Deployment, crowd: Crowd) -> None:

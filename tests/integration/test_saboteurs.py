@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from guarantees import GUARANTEES, SABOTEURS
 from harness.deployment import Deployment
 from harness.faults import FAULTS

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+
 from guarantees import GUARANTEES
 from harness.deployment import ROOT, Deployment, until
 from harness.faults import FAULTS

@@ -311,8 +311,9 @@ def logged_in(user: str | None = leaver.name, data: Any = None, **how: Any) -> O
         ],
         "a logout of nobody": [ended("logout", sent_id=None), late("add", 1)],
         "a login keeps the data": [
-            *(leaver.add(1, at=(0, 0.1)), ended("login"), late("read")),
-            *(logged_in(data={"n": 1}), ended("logout", sent_id="new", at=(6, 7))),
+            *(leaver.add(1, at=(0, 0.1)), leaver.read({"n": 1}, at=(0.2, 0.3)), ended("login"), late("read")),
+            *(logged_in(data={"n": 1}), logged_in(status=LOST), leaver.add(2, at=(4, 5), sent_id="new")),
+            *(logged_in(data={"n": 2}, at=(5, 6)), ended("logout", sent_id="new", at=(6, 7))),
             logged_in(None, sent_id=None, at=(8, 9)),
         ],
     }
@@ -331,6 +332,7 @@ def test_who_is_dead_and_stays_dead_contradicts_nothing(story: Sequence[Operatio
         (late("add", 1), "takes changes"),
         (late("append", "a", 1), "takes changes"),
         (late("set", "a"), "takes changes"),
+        (late("did", "logout-everywhere", cookie="cleared"), "takes changes"),
         (late("add", 2, cookie="set"), "lives on under a new one"),
         (late("append", "a", 2, cookie="set"), "lives on under a new one"),
     ],
@@ -463,7 +465,7 @@ passer_by = Visit("passer-by-0.0")
             *(passer_by.did("stateless", at=(11, 12.5)), me.read(at=(11, 15), status=503)),
         ],
         "a session with data": [me.add(1), me.read({"n": 1})],
-        "a session that is empty before anything was written": [me.read(), me.add(1)],
+        "a session that is empty before anything was written": [me.read(), me.read(), me.add(1)],
         "a session from which everything was removed": [me.set("a"), me.remove(), me.read()],
         "a read at the moment of the first write": [me.add(1, at=(0, 2)), me.read(at=(1, 3))],
         "a read of what nobody knows to be written": [me.add(status=LOST), me.read()],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from guarantees import GUARANTEES, SABOTEURS
 from harness.faults import FAULTS
 from harness.verify import chosen

@@ -1,0 +1,152 @@
+"""What an operator does to the running deployment, and what visitors notice of it: nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from counting import Crowd
+
+from harness.deployment import ROOT, Deployment, until
+
+CONFIGURATION = (ROOT / "loadbalancer/haproxy.cfg").read_text()
+
+
+def test_a_rolling_deploy_replaces_every_server_and_fails_no_request(
+    deployment: Deployment, crowd: Crowd
+) -> None:
+    before = deployment.server_names()
+    deployment.script("infra/deploy")
+    crowd.get_around()
+    after = deployment.server_names()
+    assert (len(after), before & after) == (len(before), set())
+    assert crowd.not_ok() == []
+    crowd.assert_nothing_lost()
+
+
+def test_an_interrupted_deploy_is_completed_by_the_next_and_fails_no_request(
+    deployment: Deployment, crowd: Crowd
+) -> None:
+    before = deployment.server_names()
+    environment = {**os.environ, **deployment.variables}
+    # A group of its own: whoever types Ctrl-C interrupts the commands that the script runs, too.
+    with subprocess.Popen([ROOT / "infra/deploy"], env=environment, start_new_session=True) as interrupted:
+        until(lambda: len(deployment.server_names()) > len(before), "one server more")
+        os.killpg(interrupted.pid, signal.SIGTERM)
+    assert interrupted.returncode != 0
+    left = deployment.server_names()
+    assert before <= left
+    deployment.script("infra/deploy")
+    after = deployment.server_names()
+    assert (len(after), left & after) == (len(before), set())
+    assert crowd.not_ok() == []
+
+
+def test_a_server_that_does_not_start_takes_no_old_one_with_it(deployment: Deployment, crowd: Crowd) -> None:
+    before = deployment.server_names()
+    done = deployment.script("infra/deploy", fails=True, SESSION_IDLE_S="soon")
+    assert "SESSION_IDLE_S='soon' is not a whole number of seconds" in done.stderr
+    assert "the others go on serving" in done.stderr
+    assert deployment.server_names() == before
+    assert len(deployment.containers("web")) == len(before)
+    crowd.get_around()
+    assert crowd.not_ok() == []
+
+
+def test_a_deploy_beyond_the_capacity_is_refused_with_what_to_type(deployment: Deployment) -> None:
+    before = deployment.server_names()
+    done = deployment.script("infra/deploy", fails=True, DB_MAX_CONNECTIONS="40")
+    assert "4 × WEB_WORKERS=1 × DB_POOL=8 = 32 connections" in done.stderr
+    assert "make scale N=2" in done.stderr
+    assert deployment.server_names() == before
+
+
+def test_a_deploy_where_nothing_runs_is_refused_with_what_to_type(deployment: Deployment) -> None:
+    done = deployment.script("infra/deploy", fails=True, COMPOSE_PROJECT_NAME=f"{deployment.project}-other")
+    assert "no web server runs" in done.stderr
+    assert "make up" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def configuration(
+    deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Deployment, Path]]:
+    """A deployment whose balancer reads a haproxy.cfg that may be written to, and that file."""
+    folder = tmp_path_factory.mktemp("balancer")
+    shutil.copytree(ROOT / "loadbalancer", folder / "loadbalancer")
+    mount = {"services": {"balancer": {"volumes": [f"{folder}/loadbalancer:/etc/hopproof:ro"]}}}
+    (folder / "compose.yml").write_text(json.dumps(mount))
+    recreate = ("infra/compose", "up", "--detach", "--wait", "--no-deps", "balancer")
+    with deployment.overlaid(str(folder / "compose.yml")):
+        deployment.script(*recreate)
+        yield deployment, folder / "loadbalancer/haproxy.cfg"
+    deployment.script(*recreate)
+
+
+def marked(configuration: str, mark: str) -> str:
+    """The configuration, with a mark on every answer."""
+    backend = "    default_backend web\n"
+    assert backend in configuration
+    return configuration.replace(backend, f"    http-after-response set-header X-Mark {mark}\n{backend}")
+
+
+def test_a_reload_brings_a_changed_configuration_and_fails_no_request(
+    configuration: tuple[Deployment, Path], crowd: Crowd
+) -> None:
+    deployment, path = configuration
+    for mark in ("first", "second", "third"):
+        path.write_text(marked(CONFIGURATION, mark))
+        deployment.script("infra/reload")
+        assert deployment.visitor().show().headers["X-Mark"] == mark
+    crowd.get_around()
+    assert crowd.not_ok() == []
+    crowd.assert_nothing_lost()
+
+
+def test_two_reloads_at_once_fail_no_request(configuration: tuple[Deployment, Path], crowd: Crowd) -> None:
+    deployment, path = configuration
+    path.write_text(marked(CONFIGURATION, "twice"))
+    with ThreadPoolExecutor(2) as operators:
+        for reload in [operators.submit(deployment.script, "infra/reload") for _ in range(2)]:
+            reload.result()
+    crowd.get_around()
+    assert crowd.not_ok() == []
+
+
+BROKEN = {
+    "an error": CONFIGURATION + "\n    nonsense\n",
+    "a warning": CONFIGURATION.replace(
+        "    default_backend web\n", "    use_backend web if FALSE\n    http-request set-header X y\n"
+    ),
+    # Passes the check: that the address is somebody else's shows only when it is taken.
+    "no such address": CONFIGURATION.replace("    bind :8404\n", "    bind :8404\n    bind 192.0.2.1:8404\n"),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_reload_of_a_broken_configuration_is_refused_and_changes_nothing(
+    configuration: tuple[Deployment, Path], crowd: Crowd, broken: str
+) -> None:
+    deployment, path = configuration
+    path.write_text(marked(CONFIGURATION, "good"))
+    deployment.script("infra/reload")
+    assert BROKEN[broken] != CONFIGURATION
+    path.write_text(BROKEN[broken])
+    done = deployment.script("infra/reload", fails=True)
+    assert "the balancer goes on with what it has" in done.stderr
+    assert deployment.visitor().show().headers["X-Mark"] == "good"
+    crowd.get_around()
+    assert crowd.not_ok() == []
+
+
+def test_a_reload_where_nothing_runs_is_refused_with_what_to_type(deployment: Deployment) -> None:
+    done = deployment.script("infra/reload", fails=True, COMPOSE_PROJECT_NAME=f"{deployment.project}-other")
+    assert "no balancer runs" in done.stderr
+    assert "make up" in done.stderr
