@@ -233,7 +233,7 @@ def the_dead_stay_dead(run: Run) -> list[Violation]:
 
 
 def _signs_of_life(death: Operation, o: Operation) -> str | None:
-    if not o.is_ok or o.act in ("logout", "expire"):
+    if not o.is_ok or o.act == "logout":
         return None
     if o.act == "read":
         return "shows data" if o.result["data"] or o.result["user"] else None

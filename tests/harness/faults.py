@@ -289,10 +289,9 @@ def plant(stack: Stack, name: str, expires_at: str, rows: int) -> None:
 NO_SERVER = frozenset({502, 503, 504})
 
 
-def _outage(title: str, strike: Strike, takes: Literal["balancer", "store"], hold_s: float = 3) -> Fault:
-    """Return a fault that visitors sit out: as many errors as it lasts, and none once it has healed."""
-    statuses = frozenset({503}) if takes == "store" else NO_SERVER | {0}
-    return Fault(title, strike, statuses, None, hold_s, heals_itself=False, takes=takes)
+def _outage(title: str, strike: Strike, hold_s: float = 3) -> Fault:
+    """Return a fault of the database, which visitors sit out: 503 while it lasts, none afterwards."""
+    return Fault(title, strike, frozenset({503}), None, hold_s, heals_itself=False, takes="store")
 
 
 FAULTS = {
@@ -305,10 +304,12 @@ FAULTS = {
     "scale": Fault("scaled up and down", scale),
     "rolling-deploy": Fault("rolling deploy", rolling_deploy),
     "balancer-reloaded": Fault("balancer reloaded", balancer_reloaded),
-    "balancer-restarted": _outage("balancer restarted", balancer_restarted, "balancer"),
-    "database-killed": _outage("database killed", database_killed, "store"),
-    "database-frozen": _outage("database frozen", database_frozen, "store", hold_s=FROZEN_S),
-    "database-unreachable": _outage("database unreachable", database_unreachable, "store"),
+    "balancer-restarted": Fault(
+        "balancer restarted", balancer_restarted, NO_SERVER | {0}, per_tab=None, takes="balancer"
+    ),
+    "database-killed": _outage("database killed", database_killed),
+    "database-frozen": _outage("database frozen", database_frozen, hold_s=FROZEN_S),
+    "database-unreachable": _outage("database unreachable", database_unreachable),
     "janitor-storm": Fault("janitor storm", janitor_storm),
     "clocks-apart": Fault("clocks apart", clocks_apart),
 }

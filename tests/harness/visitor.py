@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from itertools import pairwise
@@ -170,34 +169,6 @@ class Visitor:
         """How often a request was answered by another server than the one before."""
         served = [answer.server for answer in self.history if answer.server.startswith("web-")]
         return sum(before != after for before, after in pairwise(served))
-
-
-class Clicking:
-    """A visitor in the background who counts, until told to stop or 60 s are over.
-
-    Use as a context manager around whatever happens to the deployment meanwhile.
-    """
-
-    def __init__(self, visitor: Visitor, act: Callable[[Visitor], Answer]) -> None:
-        self.visitor = visitor
-        self._act = act
-        self._stop = threading.Event()
-        self._end = threading.Timer(60, self._stop.set)
-        self._thread = threading.Thread(target=self._click)
-
-    def _click(self) -> None:
-        while not self._stop.is_set():
-            self._act(self.visitor)
-
-    def __enter__(self) -> Visitor:
-        self._end.start()
-        self._thread.start()
-        return self.visitor
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._end.cancel()
-        self._thread.join()
 
 
 def _body(json_value: Any, data: Any) -> tuple[Any, dict[str, str]]:

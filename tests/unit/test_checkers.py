@@ -311,9 +311,10 @@ def logged_in(user: str | None = leaver.name, data: Any = None, **how: Any) -> O
         ],
         "a logout of nobody": [ended("logout", sent_id=None), late("add", 1)],
         "a login keeps the data": [
-            *(leaver.add(1, at=(0, 0.1)), leaver.read({"n": 1}, at=(0.2, 0.3)), ended("login"), late("read")),
-            *(logged_in(data={"n": 1}), logged_in(status=LOST), leaver.add(2, at=(4, 5), sent_id="new")),
-            *(logged_in(data={"n": 2}, at=(5, 6)), ended("logout", sent_id="new", at=(6, 7))),
+            *(leaver.add(1, at=(0, 0.1)), leaver.read({"n": 1}, at=(0.2, 0.3))),
+            *(ended("login", at=(1, 1.5)), late("read")),
+            *(logged_in(data={"n": 1}), logged_in(status=LOST), leaver.add(2, at=(5, 5.1), sent_id="new")),
+            *(logged_in(data={"n": 2}, at=(5.2, 5.3)), ended("logout", sent_id="new", at=(6, 7))),
             logged_in(None, sent_id=None, at=(8, 9)),
         ],
     }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import permutations
 from typing import Any
 
 import pytest
 from histories import Visit
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness import linearizability
@@ -123,6 +124,14 @@ def test_a_search_given_up_is_undecided_and_neither_good_nor_bad(monkeypatch: py
 
 # Against a real dict
 
+the_same_examples = partial(
+    settings,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -207,13 +216,13 @@ def plans(most: int) -> st.SearchStrategy[list[Plan]]:
 
 
 @given(plans(most=30))
-@settings(deadline=None)
+@the_same_examples(max_examples=100)
 def test_whatever_tabs_see_of_one_dict_is_explained(planned: list[Plan]) -> None:
     assert unexplained(lived(planned)) is None
 
 
 @given(plans(most=6), st.data())
-@settings(deadline=None, max_examples=300)
+@the_same_examples(max_examples=300)
 def test_the_search_agrees_with_trying_every_order(planned: list[Plan], data: st.DataObject) -> None:
     story = lived(planned)
     answered = [place for place, o in enumerate(story) if o.is_ok and o.result]
