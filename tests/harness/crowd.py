@@ -176,6 +176,7 @@ class Crowd:
         tab.do("add", "n")
         before_login = tab.another(1)
         if not tab.do("login", value=visit).is_ok:
+            self._stop.wait(0.2)
             return  # then both outcomes are legal, and there is nothing more to learn
         self._bury(tab, before_login.visitor.session_id)
         before_login.do("add", "n", dares=True)

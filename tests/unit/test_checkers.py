@@ -580,5 +580,13 @@ def test_uneven_shares_before_the_fault_are_reported() -> None:
     assert g9(*before, *by("web-b", 1, at=(1, 2)), struck=3) == []
 
 
+def test_a_server_without_any_share_is_reported() -> None:
+    history = [*by("web-a", 10, at=(1, 2)), *by("web-b", 10, at=(1, 2))]
+    run = Run(history, struck=3 * 10**9, healed=4 * 10**9, servers=3)
+    assert [violation.what for violation in checkers.every_history_hopped(run)] == [
+        "the shares before the fault are uneven: {'web-a': 10, 'web-b': 10}"
+    ]
+
+
 def test_uneven_shares_after_the_fault_struck_are_its_doing() -> None:
     assert g9(*by("web-a", 9, at=(3, 5)), *by("web-b", 1, at=(3, 5)), struck=4) == []
