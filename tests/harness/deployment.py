@@ -87,6 +87,15 @@ class Stack:
                 elif container.status != "running":
                     container.start()
 
+    def wait_for_database(self) -> None:
+        """Return when Docker, too, has noticed that the database is healthy."""
+
+        def status() -> str:
+            health: str = self.container("db").attrs["State"]["Health"]["Status"]
+            return health
+
+        until(lambda: status() == "healthy", "a healthy database", 60)
+
     def make_whole(self) -> None:
         """Thaw everything, and wait until all servers are in rotation."""
         self.thaw()

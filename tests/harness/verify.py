@@ -120,6 +120,7 @@ def main() -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("verify: interrupted; putting everything back", flush=True)
         stack.thaw()
+        stack.wait_for_database()  # Compose gives up at once on one that its last check found frozen
         stack.script("infra/up")
         return 130
     write_reports(cells, trials, seed)
