@@ -34,13 +34,13 @@ logs: ## Follow the logs of all containers (Ctrl-C ends)
 dev: ## One server on the memory handler, reloading, no engine needed: http://127.0.0.1:8000
 	@infra/dev
 
-verify: ## Every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= (15 min)
+verify: ## Every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= (8 min)
 	@tests/verify
 
-test: ## Lint, types, unit, contract and integration tests, beside whatever runs (8 min, 12 on a bare machine)
+test: ## Lint, types, all tests and a short verify, beside whatever runs (13 min, 16 on a bare machine)
 	@tests/run
 
-compare: ## What other session stores lose where ours does not: reports/compare.html (10 min)
+compare: ## What other session stores lose where ours does not: reports/compare.html (15 min)
 	@tests/compare
 
 lock: ## Pin the newest versions of what the requirements.in ask for (needs uv)
