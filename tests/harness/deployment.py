@@ -97,9 +97,17 @@ class Stack:
         until(lambda: status() == "healthy", "a healthy database", 60)
 
     def make_whole(self) -> None:
-        """Thaw everything, and wait until all servers are in rotation."""
+        """Thaw everything, and wait until the database answers and all servers are in rotation."""
         self.thaw()
+        until(self._database_answers, "an answer of the database", 60)
         self.wait_for_servers(self.servers)
+
+    def _database_answers(self) -> bool:
+        # Asked itself: what a sabotaged server says of its store is not to be believed.
+        try:
+            return self.sql("SELECT 1") == [["1"]]
+        except (AssertionError, docker.errors.APIError):
+            return False
 
     def visitor(self) -> Visitor:
         return Visitor(self.url)
