@@ -13,7 +13,8 @@ from itertools import takewhile
 from typing import Any
 
 from harness import linearizability
-from harness.history import History, Operation, grouped, served, visits
+from harness.history import History, Operation, grouped, visits
+from harness.visitor import served
 
 # A session that was answered so often by one server only did not hop: the chance of that is 2^-19 with two.
 WINDOW = 20

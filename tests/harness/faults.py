@@ -73,32 +73,32 @@ def calm(stack: Stack) -> Iterator[str]:
 # Servers
 
 
+def server_killed(stack: Stack) -> AbstractContextManager[str]:
+    return _one_server_less(stack, Container.kill, 137, "SIGKILL")
+
+
+def server_stopped(stack: Stack) -> AbstractContextManager[str]:
+    return _one_server_less(stack, Container.stop, 0, "a graceful end")
+
+
 @contextlib.contextmanager
-def server_killed(stack: Stack) -> Iterator[str]:
+def _one_server_less(
+    stack: Stack, end: Callable[[Container], None], code: int, meaning: str
+) -> Iterator[str]:
     victim = stack.containers("web")[0]
     try:
-        victim.kill()
-        exit_code = _state(victim)["ExitCode"]
-        proven(exit_code == 137, f"exit code {exit_code}, expected 137 (SIGKILL)")
+        end(victim)
+        _ended_with(victim, code, meaning)
         stack.wait_for_servers(stack.servers - 1)
-        yield f"web-{victim.id[:12]} ended with 137, the balancer used one server less"
+        yield f"web-{victim.id[:12]} ended with {code}, the balancer used one server less"
     finally:
         victim.start()
         stack.wait_for_servers(stack.servers)
 
 
-@contextlib.contextmanager
-def server_stopped(stack: Stack) -> Iterator[str]:
-    victim = stack.containers("web")[0]
-    try:
-        victim.stop()
-        exit_code = _state(victim)["ExitCode"]
-        proven(exit_code == 0, f"exit code {exit_code}, expected 0 (a graceful end)")
-        stack.wait_for_servers(stack.servers - 1)
-        yield f"web-{victim.id[:12]} ended with 0, the balancer used one server less"
-    finally:
-        victim.start()
-        stack.wait_for_servers(stack.servers)
+def _ended_with(container: Container, code: int, meaning: str) -> None:
+    exit_code = _state(container)["ExitCode"]
+    proven(exit_code == code, f"exit code {exit_code}, expected {code} ({meaning})")
 
 
 @contextlib.contextmanager
@@ -206,8 +206,7 @@ def database_killed(stack: Stack) -> Iterator[str]:
     database = stack.container("db")
     try:
         database.kill()
-        exit_code = _state(database)["ExitCode"]
-        proven(exit_code == 137, f"exit code {exit_code}, expected 137 (SIGKILL)")
+        _ended_with(database, 137, "SIGKILL")
         _store_is_out(stack)
         yield "mysqld ended with 137, the store answered 503"
     finally:

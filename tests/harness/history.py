@@ -12,10 +12,10 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
+from harness import visitor
 from harness.visitor import Answer, Outcome
 
 Cookie = Literal["kept", "set", "cleared"]
@@ -140,19 +140,9 @@ def visits(history: Iterable[Operation], *roles: str) -> Iterator[list[Operation
     yield from grouped(chosen, lambda operation: operation.visit).values()
 
 
-def served(history: Iterable[Operation]) -> list[str]:
-    """Return the web servers that answered, in order."""
-    return [operation.server for operation in history if operation.server.startswith("web-")]
-
-
 def hops(history: Iterable[Operation]) -> int:
     """Return how often a visitor's operation was answered by another server than the one before."""
-    by_visitor = grouped(history, lambda operation: operation.visitor)
-    return sum(
-        before != after
-        for operations in by_visitor.values()
-        for before, after in pairwise(served(operations))
-    )
+    return sum(map(visitor.hops, grouped(history, lambda operation: operation.visitor).values()))
 
 
 def outcomes(history: Iterable[Operation]) -> Counter[str]:

@@ -20,10 +20,12 @@ from guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
 from harness.checkers import Violation
 from harness.deployment import ROOT
 from harness.faults import FAULTS
-from harness.history import hops, served, shifted
+from harness.history import hops, shifted
 from harness.timeline import Timeline
 from harness.trial import Trial, not_as_asked
 from harness.verdict import Cell
+from harness.visitor import served
+from readme import replace_section, section
 
 PAGE = Path(__file__).with_suffix(".html")
 SYMBOLS = {"held": "✓", "broken": "✗", "void": "○", "n/a": "–"}
@@ -236,38 +238,35 @@ def _story(cell: Cell, timeline: Timeline) -> str:
 
 REPORT = ROOT / "reports" / "verify.json"
 MEASURED = Path(__file__).with_name("measured.json")
-README = ROOT / "README.md"
-BEGIN, END = "<!-- verify: begin -->", "<!-- verify: end -->"
+SECTION = "verify"
 
 
-def markdown(measured: Mapping[str, Any] | None) -> str:
-    """Return the README's section between its two markers, markers included. None: not measured yet."""
-    lines = ["Every guarantee under every fault: not measured yet."]
-    if measured is not None:
-        by_fault = {fault: [Cell(**c) for c in measured["cells"] if c["fault"] == fault] for fault in FAULTS}
-        # The cell of the most visitors has counted what all others have.
-        widest = {f: max(cells, key=lambda c: c.ok + c.failed + c.unknown) for f, cells in by_fault.items()}
-        why_not = ", ".join(sorted(set(NOT_APPLICABLE.values())))
-        operations = sum(cell.ok + cell.failed + cell.unknown for cell in widest.values())
-        lines = [
-            "### Under every fault",
-            "",
-            "`make verify` lets a crowd of visitors in, has one fault after the other strike, and judges",
-            "what every visitor saw, operation by operation:",
-            "",
-            *(f"- **{name}** {guarantee.claim}" for name, guarantee in GUARANTEES.items()),
-            "",
-            f"| | {' | '.join(GUARANTEES)} | ok | refused | unknown | recovered in |",
-            f"|---{'|:-:' * len(GUARANTEES)}|--:|--:|--:|--:|",
-            *(_markdown_row(cells, widest[fault]) for fault, cells in by_fault.items()),
-            "",
-            f"✓ held · – does not apply: {why_not} · refused: certainly not done, mostly 409 to the holder",
-            "of an ended session · unknown: an error, perhaps done. `reports/verify.html` draws each run.",
-            f"Made by `SEED={measured['seed']} make verify`: {operations:,} operations, of which "
-            f"{sum(cell.hops for cell in widest.values()):,} were answered",
-            "by another server than the visitor's last.",
-        ]
-    return "\n".join([BEGIN, "", *lines, "", END])
+def markdown(measured: Mapping[str, Any]) -> str:
+    """Return the README's section between its two markers, markers included."""
+    by_fault = {fault: [Cell(**c) for c in measured["cells"] if c["fault"] == fault] for fault in FAULTS}
+    # The cell of the most visitors has counted what all others have.
+    widest = {f: max(cells, key=lambda c: c.ok + c.failed + c.unknown) for f, cells in by_fault.items()}
+    why_not = ", ".join(sorted(set(NOT_APPLICABLE.values())))
+    operations = sum(cell.ok + cell.failed + cell.unknown for cell in widest.values())
+    lines = [
+        "### Under every fault",
+        "",
+        "`make verify` lets a crowd of visitors in, has one fault after the other strike, and judges",
+        "what every visitor saw, operation by operation:",
+        "",
+        *(f"- **{name}** {guarantee.claim}" for name, guarantee in GUARANTEES.items()),
+        "",
+        f"| | {' | '.join(GUARANTEES)} | ok | refused | unknown | recovered in |",
+        f"|---{'|:-:' * len(GUARANTEES)}|--:|--:|--:|--:|",
+        *(_markdown_row(cells, widest[fault]) for fault, cells in by_fault.items()),
+        "",
+        f"✓ held · – does not apply: {why_not} · refused: certainly not done, mostly 409 to the holder",
+        "of an ended session · unknown: an error, perhaps done. `reports/verify.html` draws each run.",
+        f"Made by `SEED={measured['seed']} make verify`: {operations:,} operations, of which "
+        f"{sum(cell.hops for cell in widest.values()):,} were answered",
+        "by another server than the visitor's last.",
+    ]
+    return section(SECTION, lines)
 
 
 def _markdown_row(cells: Iterable[Cell], widest: Cell) -> str:
@@ -275,11 +274,6 @@ def _markdown_row(cells: Iterable[Cell], widest: Cell) -> str:
     counts = f"{widest.ok:,} | {widest.failed:,} | {widest.unknown:,}"
     verdicts = " | ".join(symbols[name] for name in GUARANTEES)
     return f"| {FAULTS[widest.fault].title} | {verdicts} | {counts} | {widest.recovery_s} s |"
-
-
-def in_readme(readme: str) -> str:
-    """Return the section as it stands in the README, markers included."""
-    return readme[readme.index(BEGIN) : readme.index(END) + len(END)]
 
 
 def unfit(measured: Mapping[str, Any]) -> list[str]:
@@ -304,8 +298,7 @@ def publish() -> None:
             f"    {sorted(reasons)[0]}\n    run `make verify` whole, without ONLY and SABOTEUR"
         )
     shutil.copy(REPORT, MEASURED)
-    readme = README.read_text(encoding="utf-8")
-    README.write_text(readme.replace(in_readme(readme), markdown(measured)), encoding="utf-8")
+    replace_section(SECTION, markdown(measured))
 
 
 if __name__ == "__main__":

@@ -39,11 +39,13 @@ def sabotage(stack: Stack) -> Iterator[Break]:
             configuration.write_text(wanted)
             stack.script("infra/reload")
 
-    with stack.overlaid(OVERLAY):
-        (folder / "name").write_text("nobody")
+    try:
+        with stack.overlaid(OVERLAY):
+            (folder / "name").write_text("nobody")
+            _replace_parts(stack)
+            yield break_part
+    finally:
         _replace_parts(stack)
-        yield break_part
-    _replace_parts(stack)
 
 
 def _replace_parts(stack: Stack) -> None:

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from harness.faults import Fault
-from harness.history import Operation, grouped, served
+from harness.history import Operation, grouped
 from harness.trial import Trial, not_as_asked
+from harness.visitor import served
 
 WIDTH = 1200
 LEFT = 116  # the names end here, the clock starts here

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any
 
 from harness.checkers import Run
@@ -16,6 +17,7 @@ from harness.crowd import Crowd
 from harness.deployment import Stack
 from harness.faults import DidNotStrike, Fault, plant
 from harness.history import Operation, Recorder
+from harness.visitor import Visitor
 
 PLANTED_ROWS = 300
 # Runs a janitor until it has had one pass, or another has.
@@ -164,7 +166,7 @@ class Auditor:
         before = self._count(are_new)
         dice = random.Random(seed)
         for session_id in (None, "short", "x" * 5000, *(_forged(dice) for _ in range(20))):
-            self._stack.visitor_with(session_id).show() if session_id else self._stack.visitor().show()
+            Visitor(self._stack.url, session_id).show()
         self._record("rows-after-reading", before, lambda: self._count(are_new))
 
     def count_rows_of_forged(self, forged_ids: list[str]) -> None:
@@ -173,5 +175,5 @@ class Auditor:
 
 
 def _forged(dice: random.Random) -> str:
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    alphabet = ascii_uppercase + ascii_lowercase + digits + "-_"
     return "".join(dice.choices(alphabet, k=42)) + "A"

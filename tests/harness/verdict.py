@@ -10,9 +10,10 @@ from typing import Literal
 from guarantees import GUARANTEES, NOT_APPLICABLE, Guarantee
 from harness.checkers import Violation, unhopped
 from harness.faults import Fault
-from harness.history import Operation, hops, outcomes, served
+from harness.history import Operation, hops, outcomes
 from harness.linearizability import Undecided
 from harness.trial import Trial, not_as_asked
+from harness.visitor import served
 
 Verdict = Literal["held", "broken", "void", "n/a"]
 

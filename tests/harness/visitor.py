@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from urllib.parse import quote, urlencode
 
 import urllib3
@@ -162,13 +162,29 @@ class Visitor:
     @property
     def servers(self) -> set[str]:
         """The web servers that answered this visitor."""
-        return {answer.server for answer in self.history if answer.server.startswith("web-")}
+        return set(served(self.history))
 
     @property
     def hops(self) -> int:
         """How often a request was answered by another server than the one before."""
-        served = [answer.server for answer in self.history if answer.server.startswith("web-")]
-        return sum(before != after for before, after in pairwise(served))
+        return hops(self.history)
+
+
+class Answered(Protocol):
+    """Whatever knows who answered."""
+
+    @property
+    def server(self) -> str: ...
+
+
+def served(answers: Iterable[Answered]) -> list[str]:
+    """Return the web servers that answered, in order."""
+    return [answer.server for answer in answers if answer.server.startswith("web-")]
+
+
+def hops(answers: Iterable[Answered]) -> int:
+    """Return how often another server answered than the time before."""
+    return sum(before != after for before, after in pairwise(served(answers)))
 
 
 def _body(json_value: Any, data: Any) -> tuple[Any, dict[str, str]]:

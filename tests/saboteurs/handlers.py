@@ -178,14 +178,14 @@ class NoneOnException(Broken):
             return None
 
 
-def _shifted_clean(by_s: int) -> type[Broken]:
+def _shifted_clean(by_timeouts: int) -> type[Broken]:
     class Cleaner(Broken):
         """Is off by one idle timeout."""
 
         def clean(self) -> int:
             idle_s = self.inner.lifetimes.idle_s
             return self.inner._ask(
-                sql("DELETE FROM sessions WHERE expires_at <= UNIX_TIMESTAMP() + ?", by_s * idle_s)
+                sql("DELETE FROM sessions WHERE expires_at <= UNIX_TIMESTAMP() + ?", by_timeouts * idle_s)
             ).matched
 
     return Cleaner

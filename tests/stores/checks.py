@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from harness.deployment import Deployment
+from harness.deployment import Deployment, ask_every_server, until
 from harness.visitor import Answer, Visitor
 
 SERVERS = 3
@@ -207,11 +207,9 @@ class Checks:
         for number in range(PAIRS):
             visitor = self._visitor(count=0)
             old, slow = visitor.another_tab(), visitor.another_tab()
-            # One and the other leave first in turn.
-            waits = [0, random.uniform(0, apart_ms) / 1000]
-            if number % 2:
-                waits.reverse()
-            _, logout = at_once(lambda slow=slow: slow.put("x", 1), visitor.logout, waits_s=waits)
+            _, logout = at_once(
+                lambda slow=slow: slow.put("x", 1), visitor.logout, waits_s=waits_s(number, apart_ms)
+            )
             if logout.status == 204:
                 tried += 1
                 lost += _is_alive(old.show())
@@ -230,11 +228,10 @@ class Checks:
         for number in range(PAIRS):
             visitor = self._visitor(user=None)
             tabs = [visitor.another_tab(), visitor.another_tab()]
-            waits = [0, random.uniform(0, 10) / 1000]
-            if number % 2:
-                waits.reverse()
             change, login = at_once(
-                lambda tab=tabs[0]: tab.put("x", 1), lambda tab=tabs[1]: tab.login("ada"), waits_s=waits
+                lambda tab=tabs[0]: tab.put("x", 1),
+                lambda tab=tabs[1]: tab.login("ada"),
+                waits_s=waits_s(number, apart_ms=10),
             )
             if login.status != 200:
                 continue
@@ -275,10 +272,11 @@ class Checks:
             finally:
                 database.start()
         witness = visitors[0].another_tab()
-        eventually(
+        until(
             lambda: witness.show().status == 200 and _is_alive(witness.history[-1]),
             "the database is back",
             90,
+            rest_s=0.02,
         )
         shown = [visitor.show() for visitor in visitors]
         self._reads = Found(len(reads), sum(read.status == 200 and not _is_alive(read) for read in reads))
@@ -298,11 +296,7 @@ class Checks:
 
     def _everywhere(self, visitor: Visitor) -> list[Answer]:
         """What each server shows to whoever has this cookie now."""
-        asking = visitor.another_tab()
-        eventually(
-            lambda: bool(asking.show()) and len(asking.servers) == SERVERS, "each server has answered", 20
-        )
-        return list({answer.server: answer for answer in asking.history}.values())
+        return list(ask_every_server(self.deployment, visitor.another_tab().show, deadline_s=20).values())
 
 
 def _is_alive(shown: Answer) -> bool:
@@ -312,6 +306,12 @@ def _is_alive(shown: Answer) -> bool:
 
 def _missing(acknowledged: int, found: int) -> Found:
     return Found(acknowledged, max(0, acknowledged - found))
+
+
+def waits_s(number: int, apart_ms: float) -> list[float]:
+    """Return how long two acts wait, up to so much apart; one and the other leave first in turn."""
+    waits = [0, random.uniform(0, apart_ms) / 1000]
+    return waits[::-1] if number % 2 else waits
 
 
 def at_once(*acts: Callable[[], Answer], waits_s: list[float] | None = None) -> list[Answer]:
@@ -325,10 +325,3 @@ def at_once(*acts: Callable[[], Answer], waits_s: list[float] | None = None) -> 
 
     with ThreadPoolExecutor(len(acts)) as pool:
         return list(pool.map(run, acts, waits_s or [0.0] * len(acts)))
-
-
-def eventually(condition: Callable[[], bool], what: str, deadline_s: float) -> None:
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, f"not within {deadline_s} s: {what}"
-        time.sleep(0.02)

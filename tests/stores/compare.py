@@ -17,11 +17,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.deployment import ROOT, Deployment
-from stores.checks import SERVERS, Checks, Store, eventually
+from harness.deployment import ROOT, Deployment, until
+from stores.checks import SERVERS, Checks, Store
 from stores.table import CHECKS, REPORT, cell, html
 
-OVERLAY = ROOT / "tests" / "stores" / "compose.yml"
 LOCK = ROOT / "tests" / "stores" / "requirements.lock"
 
 _DJANGO = "UPDATE stores.django_session SET expire_date = NOW() - INTERVAL 1 DAY"
@@ -83,23 +82,20 @@ def install(deployment: Deployment, name: str) -> None:
     """Return when all servers run on this store, on an empty database."""
     deployment.sql("DROP DATABASE IF EXISTS stores")
     deployment.sql("CREATE DATABASE stores CHARACTER SET utf8mb4")
-    compose(deployment, name, "run", "--rm", "--no-deps", "-T", "web", "python", "-m", "stores.wsgi")
-    # Nobody is served meanwhile, so nobody is waited for.
-    compose(deployment, name, "up", "--detach", "--wait", "--no-deps", "--timeout", "0", "web")
-    deployment.script("infra/wait-for-servers", str(SERVERS))
-    names = {f"web-{container.id[:12]}" for container in deployment.containers("web")}
+    with deployment.overlaid("tests/stores/compose.yml", STORE=name):
+        create_tables = ("web", "python", "-m", "stores.wsgi")
+        deployment.script("infra/compose", "run", "--rm", "--no-deps", "-T", *create_tables)
+        # Nobody is served meanwhile, so nobody is waited for.
+        deployment.script("infra/compose", "up", "--detach", "--wait", "--no-deps", "--timeout", "0", "web")
+    deployment.wait_for_servers(SERVERS)
+    names = deployment.server_names()
     visitor = deployment.visitor()
 
     def all_answer() -> bool:
         visitor.ask("GET", "/api/stateless")
         return {answer.server for answer in visitor.history[-2 * SERVERS :]} == names
 
-    eventually(all_answer, f"{names} and nobody else answer", 30)
-
-
-def compose(deployment: Deployment, store: str, *arguments: str) -> None:
-    files = f"{ROOT / 'docker-compose.yml'}:{OVERLAY}"
-    deployment.script("infra/compose", *arguments, COMPOSE_FILE=files, STORE=store)
+    until(all_answer, f"{names} and nobody else answer", 30, rest_s=0.02)
 
 
 def run(deployment: Deployment, name: str) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from readme import replace_section, section
+
 ROOT = Path(__file__).parents[2]
 MEASURED = Path(__file__).parent / "measured.json"
 REPORT = ROOT / "reports" / "compare.json"
-BEGIN, END = "<!-- compare: begin -->", "<!-- compare: end -->"
+SECTION = "compare"
 
 # condition: {check: (what should hold, the word for what did not)}
 CHECKS: dict[str, dict[str, tuple[str, str]]] = {
@@ -105,8 +107,6 @@ def markdown(measured: dict[str, Any]) -> str:
     """Return the README's section between its two markers, markers included."""
     stores = measured["stores"]
     lines = [
-        BEGIN,
-        "",
         "## What other stores lose",
         "",
         INTRO.format(**measured),
@@ -122,8 +122,7 @@ def markdown(measured: dict[str, Any]) -> str:
     lines += ["", *(f"{note}." for note in notes(measured))]
     lines += ["", "How each could do better:", ""]
     lines += [f"- {title(name)}: {advice}" for name, advice in BETTER.items()]
-    lines += ["", END]
-    return "\n".join(lines)
+    return section(SECTION, lines)
 
 
 STYLE = """
@@ -201,13 +200,6 @@ def _code(text: str) -> str:
     return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
 
 
-def in_readme(readme: str) -> str:
-    """Return the section as it stands in the README, markers included."""
-    return readme[readme.index(BEGIN) : readme.index(END) + len(END)]
-
-
 if __name__ == "__main__":
     shutil.copy(REPORT, MEASURED)
-    path = ROOT / "README.md"
-    readme = path.read_text()
-    path.write_text(readme.replace(in_readme(readme), markdown(json.loads(MEASURED.read_text()))))
+    replace_section(SECTION, markdown(json.loads(MEASURED.read_text())))

@@ -6,14 +6,15 @@ import json
 
 import pytest
 
-from stores.table import CHECKS, MEASURED, ROOT, TITLES, html, in_readme, markdown
+from readme import README, section_in
+from stores.table import CHECKS, MEASURED, TITLES, html, markdown
 
 measured = json.loads(MEASURED.read_text())
 NAMES = [check for checks in CHECKS.values() for check in checks]
 
 
 def test_the_readme_shows_what_was_measured() -> None:
-    shown = in_readme((ROOT / "README.md").read_text())
+    shown = section_in(README.read_text(), "compare")
     assert shown == markdown(measured), "type: tests/compare publish"
 
 
