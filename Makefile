@@ -1,6 +1,6 @@
 # Every verb. Plain `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean logs ps deploy scale reload dev verify test compare lock
+.PHONY: help up down clean logs ps deploy scale reload loadtest loadtest-ui dev verify test compare lock
 
 ##@ Run
 up: ## Set up what is missing and start everything (3 min on a bare machine, 10 s afterwards)
@@ -22,6 +22,13 @@ scale: ## Run N web servers: make scale N=5 (10 s)
 
 reload: ## Let the balancer use loadbalancer/haproxy.cfg as it is now; a broken one is refused (7 s)
 	@infra/reload
+
+##@ Load
+loadtest: ## Visitors that notice lost writes, on what runs: USERS= DURATION= SHAPE= WORKERS= HOST= (1 min)
+	@loadtests/run
+
+loadtest-ui: ## The same visitors, played from Locust's page: http://127.0.0.1:8089
+	@loadtests/run ui
 
 ##@ Look
 ps: ## What runs

@@ -37,6 +37,24 @@ def test_without_a_broken_part_the_servers_that_can_be_sabotaged_hold(
     assert [line(cell) for cell in cells if cell.verdict not in ("held", "n/a")] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("nobody", "passed: nothing lost, nothing wrong"),
+        ("dict-per-process", "the cart's length went back from"),
+        ("last-answer-again", "is in the cart of"),
+        ("stickiness", "answers came from another server than the last"),
+    ],
+)
+def test_the_load_test_tells_what_went_backwards(
+    deployment: Deployment, break_part: Break, name: str, told: str
+) -> None:
+    break_part(name)
+    # No speed is judged here: a limit that nobody reaches.
+    run = deployment.script("loadtests/run", fails=name != "nobody", USERS="12", DURATION="6", P95_MS="60000")
+    assert told in run.stdout
+
+
 @pytest.mark.parametrize("name", SABOTEURS)
 def test_a_saboteur_is_found(deployment: Deployment, break_part: Break, name: str) -> None:
     break_part(name)
