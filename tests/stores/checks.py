@@ -271,13 +271,14 @@ class Checks:
                 changes = list(pool.map(lambda visitor: visitor.add("n"), visitors))
             finally:
                 database.start()
-        witness = visitors[0].another_tab()
-        until(
-            lambda: witness.show().status == 200 and _is_alive(witness.history[-1]),
-            "the database is back",
-            90,
-            rest_s=0.02,
-        )
+
+        # By somebody new: whether the old sessions are there is what the check is about.
+        def keeps_a_new_session() -> bool:
+            newcomer = self.deployment.visitor()
+            newcomer.login("newcomer")
+            return newcomer.add("n").status == 200 and _is_alive(newcomer.show())
+
+        until(keeps_a_new_session, "the database is back", 90, rest_s=0.02)
         shown = [visitor.show() for visitor in visitors]
         self._reads = Found(len(reads), sum(read.status == 200 and not _is_alive(read) for read in reads))
         self._changes = Found(len(changes), sum(change.status == 200 for change in changes))
