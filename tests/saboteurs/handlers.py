@@ -129,7 +129,7 @@ class OwnClock(ExpiryOnlyInClean):
             super()._revive(key)
 
     def _ahead_s(self) -> float:
-        database_s: float = self.inner._ask(sql("SELECT UNIX_TIMESTAMP(NOW(6))")).rows[0][0]
+        database_s = float(self.inner._ask(sql("SELECT UNIX_TIMESTAMP(NOW(6))")).rows[0][0])
         return time.time() - float(database_s)
 
 

@@ -24,6 +24,8 @@ _FORBIDDEN = re.compile(
     + "]"
 )
 
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
 
 class NotIJson(ValueError):
     """The text or value is not I-JSON. The message says where the line was crossed."""
@@ -54,7 +56,7 @@ def encode(value: Json, key: str) -> str:
         check(value)
     except NotIJson as error:
         raise SessionRefused("not-i-json", key, f"{key!a} cannot be stored: {error}") from error
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return _CANONICAL.encode(value)
 
 
 def check(value: Any, depth: int = 0) -> None:

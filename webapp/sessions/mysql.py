@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import logging
 import select
+import socket
 import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import pymysql
-from pymysql.constants import CLIENT, CR, ER
+from pymysql.constants import CLIENT, COMMAND, CR, ER
+from pymysql.protocol import OKPacketWrapper
 
 from .handler import (
     MAX_INTEGER,
@@ -43,17 +46,21 @@ BROKEN = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST}
 MAX_REPEATS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Sql:
+class Sql(NamedTuple):
     """A piece of SQL with the parameters of its placeholders, in order."""
 
     text: str
     parameters: tuple[Any, ...] = ()
 
 
+@cache
+def _words(template: str) -> list[str]:
+    return template.split("?")
+
+
 def sql(template: str, *parts: Any) -> Sql:
     """Return the template with each ? filled in: by a piece of SQL, else by a parameter."""
-    words = template.split("?")
+    words = _words(template)
     pieces = [part if isinstance(part, Sql) else Sql("%s", (part,)) for part in parts]
     text = words[0] + "".join(piece.text + word for piece, word in zip(pieces, words[1:], strict=True))
     return Sql(text, tuple(parameter for piece in pieces for parameter in piece.parameters))
@@ -67,7 +74,10 @@ NOW_PLUS = "UNIX_TIMESTAMP() + ?"
 # Never backwards, and never beyond the absolute timeout.
 TOUCHED = f"LEAST(GREATEST(expires_at, {NOW_PLUS}), absolute_at)"
 
-READ = f"""SELECT data, version, `user`, expires_at - UNIX_TIMESTAMP(), {TOUCHED} - expires_at
+# One column instead of five: each costs the driver a description to read, and all of it is JSON in the end.
+# JSON_EXTRACT tells MariaDB, which keeps JSON as text, that the data are no string.
+READ = f"""SELECT JSON_ARRAY(JSON_EXTRACT(data, '$'), version, CONVERT(`user` USING utf8mb4),
+    expires_at - UNIX_TIMESTAMP(), {TOUCHED} - expires_at)
   FROM sessions WHERE id = ? AND expires_at > UNIX_TIMESTAMP()"""
 
 # A plain INSERT, never an upsert: an upsert would revive what a logout has just ended.
@@ -103,6 +113,14 @@ LOCK = sql("SELECT GET_LOCK(CONCAT(DATABASE(), '.sessions.clean'), 0)")
 UNLOCK = sql("SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.sessions.clean'))")
 
 
+class Answer(NamedTuple):
+    """What a statement came to. carried: what LAST_INSERT_ID(…) brought back with the acknowledgement."""
+
+    rows: Sequence[Sequence[bytes | None]]
+    matched: int
+    carried: int
+
+
 class Connection(pymysql.connections.Connection):
     """A driver's connection that can be given a new deadline and asked for signs of life."""
 
@@ -122,12 +140,39 @@ class Connection(pymysql.connections.Connection):
 
     _write_timeout = _read_timeout
 
+    def ask(self, statement: Sql) -> Answer:
+        """Send one statement and return what comes back; values as the text that the server sends.
+
+        Instead of a cursor, which took more than half of the time of a read: it looks up how to
+        convert each column, and nobody here needs to be told.
+        """
+        text = statement.text % tuple(map(self.escape, statement.parameters))
+        self._execute_command(COMMAND.COM_QUERY, text.encode())  # type: ignore[attr-defined]
+        packet = self._read_packet()  # type: ignore[no-untyped-call]
+        if packet.is_ok_packet():
+            done = OKPacketWrapper(packet)
+            return Answer((), done.affected_rows, done.insert_id)
+        columns = packet.read_length_encoded_integer()
+        for _ in range(columns + 1):  # their descriptions, and the end of those
+            self._read_packet()  # type: ignore[no-untyped-call]
+        rows = []
+        while not (packet := self._read_packet()).is_eof_packet():  # type: ignore[no-untyped-call]
+            rows.append([packet.read_length_coded_string() for _ in range(columns)])
+        return Answer(rows, len(rows), 0)
+
     def said_something(self) -> bool:
+        sock: socket.socket = self._sock  # type: ignore[attr-defined]
         try:
-            return bool(select.select([self._sock], [], [], 0)[0])  # type: ignore[attr-defined]
-        except (OSError, ValueError, TypeError):
-            # Closed, or a descriptor beyond what select can watch: a new connection is the safe answer.
-            return True
+            if isinstance(sock, ssl.SSLSocket):
+                return bool(select.select([sock], [], [], 0)[0])
+            # A peek and no select: gevent's lets other requests run first, also when it does not wait.
+            sock.settimeout(0)
+            sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except (OSError, ValueError, TypeError, AttributeError):
+            pass  # closed, or a descriptor beyond what select can watch: a new connection is the safe answer
+        return True
 
     def abandon(self) -> None:
         self._force_close()  # type: ignore[attr-defined]
@@ -172,13 +217,6 @@ class Database:
             read_timeout=seconds,
             write_timeout=seconds,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    rows: Sequence[Sequence[Any]]
-    matched: int
-    carried: int  # what LAST_INSERT_ID(…) brought back with the acknowledgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +320,8 @@ class MySQLHandler:
         rows = self._ask(sql(READ, self.lifetimes.idle_s, key), repeatable=True).rows
         if not rows or rows[0][0] is None:
             return None
-        data, version, user, ttl_s, touch_gains_s = rows[0]
-        return Stored(json.loads(data), version, user and user.decode(), ttl_s, touch_gains_s)
+        data, version, user, ttl_s, touch_gains_s = json.loads(rows[0][0])
+        return None if data is None else Stored(data, version, user, ttl_s, touch_gains_s)
 
     def write(self, key: bytes, change: Change) -> Written:
         if change.create:
@@ -306,14 +344,14 @@ class MySQLHandler:
         return self._ask(sql(END_USER, self.lifetimes.tombstone_s, user.encode(), LIVE)).matched
 
     def clean(self) -> int:
-        if self._ask(LOCK).rows[0][0] != 1:
+        if self._ask(LOCK).rows != [[b"1"]]:
             log.info("another cleaner is at work")
             return 0
         cleaner, removed = self._connection, 0
         try:
             while True:
                 self._left_s = self.deadline_s  # nobody waits for clean: each batch has a deadline of its own
-                expired = sorted(key for (key,) in self._ask(sql(EXPIRED, self.clean_batch)).rows)
+                expired = sorted(key or b"" for (key,) in self._ask(sql(EXPIRED, self.clean_batch)).rows)
                 if expired:
                     removed += self._ask(sql(REMOVE, expired)).matched
                 if len(expired) < self.clean_batch:
@@ -373,14 +411,14 @@ class MySQLHandler:
             verdicts = sql("?, ?", verdicts, condition.sql)
         asked = sql("SELECT ? FROM sessions WHERE id = ? AND expires_at > UNIX_TIMESTAMP()", verdicts, key)
         rows = self._ask(asked, repeatable=True).rows
-        if not rows or rows[0][0]:
+        if not rows or rows[0][0] == b"1":
             return SessionGone(ended=bool(rows))
         for condition, holds in zip(conditions, rows[0][1:], strict=True):
-            if not holds:
+            if holds != b"1":
                 return condition.otherwise
         return None
 
-    def _ask(self, statement: Sql, *, repeatable: bool = False) -> _Answer:
+    def _ask(self, statement: Sql, *, repeatable: bool = False) -> Answer:
         """Run one statement within what is left of the deadline.
 
         repeatable: it may be run again although nobody knows whether it has been run.
@@ -400,7 +438,7 @@ class MySQLHandler:
                 self._left_s -= time.monotonic() - started
         raise AssertionError("the last repeat returns or raises")
 
-    def _run(self, statement: Sql) -> _Answer:
+    def _run(self, statement: Sql) -> Answer:
         if not self._is_open:
             # Whoever borrows now never gives back. A generator is such a one: it runs after its route.
             raise RuntimeError("the handler is closed; use it between open and close")
@@ -413,9 +451,7 @@ class MySQLHandler:
             raise TimeoutError(f"the {self.deadline_s} s that a request may wait are used up")
         try:
             self._connection.allow(left_s)
-            with self._connection.cursor() as cursor:
-                matched = cursor.execute(statement.text, statement.parameters)
-                return _Answer(cursor.fetchall(), matched, cursor.lastrowid)
+            return self._connection.ask(statement)
         finally:
             if not self._connection.open:
                 self._give_back()

@@ -10,9 +10,9 @@ time, but here waiting, connecting and the statements share one deadline per req
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
 
@@ -52,7 +52,10 @@ class Pool(Generic[C]):
     def _start(self) -> None:
         self._pid = os.getpid()
         self._idle: list[C] = []
-        self._places = threading.Semaphore(self._size)
+        # A semaphore. threading's yields to other greenlets at each release, under gevent.
+        self._places: SimpleQueue[None] = SimpleQueue()
+        for _ in range(self._size):
+            self._places.put(None)
 
     def borrow(self, seconds: float) -> C:
         """Return a connection that was alive a moment ago, within the given seconds.
@@ -65,8 +68,10 @@ class Pool(Generic[C]):
             self._start()
 
         deadline = time.monotonic() + seconds
-        if not self._places.acquire(timeout=seconds):
-            raise PoolExhausted(f"all {self._size} connections were in use for {seconds:.1f} s")
+        try:
+            self._places.get(timeout=seconds)
+        except Empty:
+            raise PoolExhausted(f"all {self._size} connections were in use for {seconds:.1f} s") from None
         try:
             # The one used last comes first: the rest may grow old enough to be closed.
             while connection := self._last_used():
@@ -78,7 +83,7 @@ class Pool(Generic[C]):
                 connection.abandon()
             return self._connect(max(deadline - time.monotonic(), 0.001))
         except BaseException:
-            self._places.release()
+            self._places.put(None)
             raise
 
     def _last_used(self) -> C | None:
@@ -91,4 +96,4 @@ class Pool(Generic[C]):
         """Take back a borrowed connection; a closed one only makes room for another."""
         if connection.open:
             self._idle.append(connection)
-        self._places.release()
+        self._places.put(None)
