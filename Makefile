@@ -47,7 +47,7 @@ verify: ## Every guarantee under every fault, on the running stack: ONLY= SEED= 
 test: ## Lint, types, all tests and a short verify, beside whatever runs (13 min, 16 on a bare machine)
 	@tests/run
 
-compare: ## What other session stores lose where ours does not: reports/compare.html (15 min)
+compare: ## What other session stores lose where ours does not: reports/compare.html (7 min)
 	@tests/compare
 
 lock: ## Pin the newest versions of what the requirements.in ask for (needs uv)
