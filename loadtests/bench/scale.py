@@ -241,7 +241,9 @@ def summary(windows: list[Window]) -> dict[str, Any]:
 def line(window: Window) -> str:
     shown = [[f"{window.percentile(kind, share):.1f}" for share in SHARES.values()] for kind in KIND]
     parts = [f"{kind} {' / '.join(ms)} ms" for kind, ms in zip(KIND, shown, strict=True)]
-    return ", ".join([*parts, f"{sum(map(len, window.ms.values()))} requests, {len(window.failed)} failed", *window.failed])
+    return ", ".join(
+        [*parts, f"{sum(map(len, window.ms.values()))} requests, {len(window.failed)} failed", *window.failed]
+    )
 
 
 def markdown(measured: dict[str, Any]) -> list[str]:

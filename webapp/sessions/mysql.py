@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import select
-import socket
 import ssl
 import time
 from collections.abc import Sequence
@@ -18,9 +16,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import pymysql
-from pymysql.constants import CLIENT, COMMAND, CR, ER
-from pymysql.protocol import OKPacketWrapper
+from pymysql.constants import CLIENT, CR, ER
 
+from .connection import Answer, Connection
 from .handler import (
     MAX_INTEGER,
     Change,
@@ -111,71 +109,6 @@ REMOVE = "DELETE FROM sessions WHERE id IN ? AND expires_at <= UNIX_TIMESTAMP()"
 # Lock names are the server's, not the schema's.
 LOCK = sql("SELECT GET_LOCK(CONCAT(DATABASE(), '.sessions.clean'), 0)")
 UNLOCK = sql("SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.sessions.clean'))")
-
-
-class Answer(NamedTuple):
-    """What a statement came to. carried: what LAST_INSERT_ID(…) brought back with the acknowledgement."""
-
-    rows: Sequence[Sequence[bytes | None]]
-    matched: int
-    carried: int
-
-
-class Connection(pymysql.connections.Connection):
-    """A driver's connection that can be given a new deadline and asked for signs of life."""
-
-    def allow(self, seconds: float) -> None:
-        """Let all waiting for the server end so many seconds from now, however many waits it takes."""
-        self._ends_at = time.monotonic() + seconds
-
-    @property
-    def _read_timeout(self) -> float:
-        # The driver asks for this before each wait. It knows only a time per wait, of which a login has
-        # half a dozen; a contract test guards the names.
-        return max(self._ends_at - time.monotonic(), 0.001)
-
-    @_read_timeout.setter
-    def _read_timeout(self, seconds: float) -> None:
-        self.allow(seconds)
-
-    _write_timeout = _read_timeout
-
-    def ask(self, statement: Sql) -> Answer:
-        """Send one statement and return what comes back; values as the text that the server sends.
-
-        Instead of a cursor, which took more than half of the time of a read: it looks up how to
-        convert each column, and nobody here needs to be told.
-        """
-        text = statement.text % tuple(map(self.escape, statement.parameters))
-        self._execute_command(COMMAND.COM_QUERY, text.encode())  # type: ignore[attr-defined]
-        packet = self._read_packet()  # type: ignore[no-untyped-call]
-        if packet.is_ok_packet():
-            done = OKPacketWrapper(packet)
-            return Answer((), done.affected_rows, done.insert_id)
-        columns = packet.read_length_encoded_integer()
-        for _ in range(columns + 1):  # their descriptions, and the end of those
-            self._read_packet()  # type: ignore[no-untyped-call]
-        rows = []
-        while not (packet := self._read_packet()).is_eof_packet():  # type: ignore[no-untyped-call]
-            rows.append([packet.read_length_coded_string() for _ in range(columns)])
-        return Answer(rows, len(rows), 0)
-
-    def said_something(self) -> bool:
-        sock: socket.socket = self._sock  # type: ignore[attr-defined]
-        try:
-            if isinstance(sock, ssl.SSLSocket):
-                return bool(select.select([sock], [], [], 0)[0])
-            # A peek and no select: gevent's lets other requests run first, also when it does not wait.
-            sock.settimeout(0)
-            sock.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except (OSError, ValueError, TypeError, AttributeError):
-            pass  # closed, or a descriptor beyond what select can watch: a new connection is the safe answer
-        return True
-
-    def abandon(self) -> None:
-        self._force_close()  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,7 +384,7 @@ class MySQLHandler:
             raise TimeoutError(f"the {self.deadline_s} s that a request may wait are used up")
         try:
             self._connection.allow(left_s)
-            return self._connection.ask(statement)
+            return self._connection.ask(statement.text, statement.parameters)
         finally:
             if not self._connection.open:
                 self._give_back()
