@@ -90,6 +90,10 @@ application = Bottle()
 
 @application.route("/<:re:.*>", method=["GET", "PUT", "DELETE", "POST"])
 def serve() -> str:
+    response.content_type = "application/json"
+    if request.path == "/api/stateless":  # a script that does not call session_start()
+        response.status, text = respond(request.method, request.path, b"", {}, login=print, logout=print)
+        return text
     handler = Sessions()
     # session_start()
     handler.open()
@@ -112,7 +116,6 @@ def serve() -> str:
         session_id = None
 
     response.status, text = respond(request.method, request.path, request.body.read(), session, login, logout)
-    response.content_type = "application/json"
     # The end of the script: PHP saves.
     if session_id:
         handler.write(session_id, json.dumps(session))

@@ -39,6 +39,7 @@ def site(**of_the_store: Any) -> WSGIHandler:
                 # "Persistent connections" and CONN_HEALTH_CHECKS, as the page on databases recommends.
                 "CONN_MAX_AGE": 60,
                 "CONN_HEALTH_CHECKS": True,
+                "OPTIONS": {"ssl_disabled": True},  # as ours
             }
         },
         SESSION_COOKIE_NAME="session",

@@ -1,0 +1,76 @@
+// The probe API, as far as the benchmark speaks it, on express-session and express-mysql-session.
+// resave and saveUninitialized as express-session's documentation recommends; the store with its defaults,
+// so a read extends the expiry (a touch), and its table is made by itself.
+// ../probe.py is the same for Python's stores.
+
+'use strict';
+
+const cluster = require('node:cluster');
+const fs = require('node:fs');
+const os = require('node:os');
+const express = require('express');
+const session = require('express-session');
+const MySQLStore = require('express-mysql-session')(session);
+
+const workers = Number(process.env.NODE_WORKERS || 1);
+const server = `web-${os.hostname()}`;
+
+function serve() {
+  const store = new MySQLStore({
+    host: process.env.DB_HOST || 'db',
+    user: process.env.DB_USER,
+    password: fs.readFileSync(process.env.DB_PASSWORD_FILE, 'utf8').trim(),
+    database: process.env.DB_NAME,
+    connectionLimit: Number(process.env.DB_CONNECTIONS || 1),
+  });
+  const app = express();
+  app.disable('etag'); // Of no use to an answer that nobody stores.
+  app.disable('x-powered-by');
+  app.use((request, response, next) => {
+    response.set({ 'X-Served-By': server, 'Cache-Control': 'no-store' });
+    next();
+  });
+  // Above the session, which is therefore not asked for.
+  app.get('/api/stateless', (request, response) => response.json({ server }));
+  app.use(session({
+    name: 'session',
+    secret: 'only for the comparison',
+    resave: false,
+    saveUninitialized: false,
+    store,
+  }));
+  app.use(express.json({ strict: false }));
+
+  app.get('/api/session', (request, response) => {
+    const { cookie, _user: user = null, ...data } = request.session;
+    response.json({ server, user, data });
+  });
+  app.put('/api/session/data/:key', (request, response) => {
+    request.session[request.params.key] = request.body;
+    response.status(204).end();
+  });
+  app.post('/api/session/counters/:key', (request, response) => {
+    const { key } = request.params;
+    request.session[key] = (request.session[key] || 0) + 1;
+    response.json({ value: request.session[key] });
+  });
+  app.post('/api/login', (request, response, next) => {
+    const { cookie, ...data } = request.session;
+    request.session.regenerate((error) => {
+      if (error) return next(error);
+      Object.assign(request.session, data, { _user: request.body.user });
+      response.json({ user: request.body.user });
+    });
+  });
+  // The table is there before anybody is let in.
+  store.onReady().then(() => app.listen(8000));
+}
+
+if (workers === 1) {
+  serve();
+} else if (cluster.isPrimary) {
+  for (let number = 0; number < workers; number += 1) cluster.fork();
+  cluster.on('exit', () => process.exit(1)); // Seen at once, not as half the speed.
+} else {
+  serve();
+}
