@@ -1,6 +1,6 @@
 # Every verb. Plain `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean logs ps deploy scale reload loadtest loadtest-ui dev verify test compare lock
+.PHONY: help up down clean logs ps deploy scale reload loadtest loadtest-ui dev verify test compare bench bench-scale lock
 
 ##@ Run
 up: ## Set up what is missing and start everything (3 min on a bare machine, 10 s afterwards)
@@ -49,6 +49,12 @@ test: ## Lint, types, all tests and a short verify, beside whatever runs (13 min
 
 compare: ## What other session stores lose where ours does not: reports/compare.html (7 min)
 	@tests/compare
+
+bench: ## How fast ours and other session stores are, side by side: SYSTEMS= ROUNDS= (13 min)
+	@loadtests/bench/run
+
+bench-scale: ## What a large table costs, and cleaning it: SESSIONS=1000000 REQUESTS=1000000 (30 min)
+	@loadtests/bench/scale
 
 lock: ## Pin the newest versions of what the requirements.in ask for (needs uv)
 	@infra/lock

@@ -1,0 +1,188 @@
+"""Measures every system in interleaved rounds: `python -m bench [SYSTEM...]`, see loadtests/bench/run.
+
+Writes reports/bench.json and shows it as a table. It ends with an error when one of our own measurements is
+invalid. A peer that cannot be measured is listed as missing, with the reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.course import CONNECTIONS, OVERLAY, Course, Missing, Timed
+from bench.results import LEAST_ROUNDS, Measurement, measurement, middle, ratios, summary, table
+from bench.systems import SYSTEMS, WORKS
+from harness.deployment import ROOT, Deployment
+
+REPORT = ROOT / "reports" / "bench.json"
+LOCK = ROOT / "tests" / "stores" / "requirements.lock"
+EXPRESS_LOCK = ROOT / "tests" / "stores" / "express" / "package-lock.json"
+# Of one measurement. Five works, eight systems and five rounds of it make 7 minutes.
+SECONDS = 2
+PACKAGES = {"flask-session": "flask-session", "django-db": "django", "beaker": "beaker"}
+
+
+def chosen(arguments: list[str]) -> argparse.Namespace:
+    """Return the systems and rounds asked for. Exits with 2 and what there is when one is unknown."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("systems", nargs="*", metavar="SYSTEM")
+    parser.add_argument("--check", action="store_true", help="only say whether the names are known")
+    asked = parser.parse_args(arguments)
+    asked.systems = asked.systems or os.environ.get("SYSTEMS", "").replace(",", " ").split() or list(SYSTEMS)
+    for name in asked.systems:
+        if name not in SYSTEMS:
+            parser.error(f"there is no system {name!r}; expected some of: {' '.join(SYSTEMS)}")
+    rounds = os.environ.get("ROUNDS") or str(LEAST_ROUNDS)
+    if not (rounds.isascii() and rounds.isdigit() and 1 <= int(rounds) <= 100):
+        parser.error(f"ROUNDS={rounds!r} is not a whole number from 1 to 100; try ROUNDS={LEAST_ROUNDS}")
+    asked.rounds = int(rounds)
+    return asked
+
+
+def main(names: list[str], rounds: int) -> int:
+    began, load_before = time.monotonic(), os.getloadavg()[0]
+    report: dict[str, Any] = {"systems": {}, "ratios": {}, "limits": {}, "missing": {}}
+    say(f"starting {len(names)} systems on one database (about {20 + 4 * len(names)} s)")
+    with (
+        tempfile.TemporaryDirectory(prefix="hopproof-bench-") as folder,
+        Deployment(Path(folder), os.environ["HOPPROOF_TEST_RUN"], servers=1) as deployment,
+        deployment.overlaid(OVERLAY),
+    ):
+        course = Course(deployment, Path(folder))
+        timed: dict[str, Timed] = {}
+        for name in names:
+            try:
+                course.start(SYSTEMS[name])
+                timed[name] = Timed(course, SYSTEMS[name])
+            except Missing as reason:
+                report["missing"][name] = str(reason)
+                say(f"{name} is missing: {reason}")
+        statements = {
+            name: {work: course.statements(SYSTEMS[name], work) for work in ("read", "write")}
+            for name in timed
+        }
+        report["versions"] = versions(course, list(timed))
+        limits: dict[str, list[Measurement]] = {}
+        lap_s = len(timed) * (len(WORKS) * (SECONDS + 0.5) + 2.5) + 7 * (SECONDS + 0.5)
+        say(f"{rounds} rounds of about {lap_s:.0f} s")
+        for number in range(rounds):
+            # Another order each time: who comes after whom should not decide.
+            turn = list(timed)[number % len(timed) :] + list(timed)[: number % len(timed)]
+            for name in turn:
+                say(f"round {number + 1}/{rounds}  {name:22} {timed[name].round(SECONDS)}")
+            for limit, found in measure_limits(course, timed).items():
+                limits.setdefault(limit, []).append(found)
+    raw = {name: one.works for name, one in timed.items()}
+    for name, works in raw.items():
+        report["systems"][name] = {
+            "version": report["versions"].get(name, ""),
+            **summary(works),
+            **{f"statements_per_{work}": sql_statements(asked) for work, asked in statements[name].items()},
+            "asked_of_mysql": statements[name],
+            "workers": SYSTEMS[name].tuned,
+        }
+    report["ratios"] = ratios(raw)
+    report["limits"] = {
+        limit: {"rps": middle(found), "spread": [min(f["rps"] for f in found), max(f["rps"] for f in found)]}
+        for limit, found in limits.items()
+    }
+    report |= {
+        "measured": time.strftime("%Y-%m-%d"),
+        "rounds": rounds,
+        "seconds": SECONDS,
+        "connections": CONNECTIONS,
+        "cores": os.cpu_count(),
+        "load_average": [round(load_before, 2), round(os.getloadavg()[0], 2)],
+        "raw": {"systems": raw, "limits": limits},
+    }
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_text(json.dumps(report, indent=1) + "\n")
+    print("\n" + table(report) + "\n", flush=True)
+    say(f"{REPORT.relative_to(ROOT)} after {time.monotonic() - began:.0f} s")
+    wrong = [
+        name for name, found in report["systems"].items() if SYSTEMS[name].is_ours and found.get("invalid")
+    ]
+    if wrong:
+        say(f"measurements of {' and '.join(wrong)} are invalid; the table says why")
+    return 1 if wrong else 0
+
+
+def measure_limits(course: Course, timed: dict[str, Timed]) -> dict[str, Measurement]:
+    """Return what nobody can beat here: the database with a bare driver, the balancer without servers.
+
+    And what the balancer in front costs our own server, which is otherwise asked directly like everybody.
+    """
+    limits = {
+        f"driver_{verb.lower()}_{connections}_connections": course.bare_driver(verb, connections, SECONDS)
+        for verb in ("SELECT", "UPDATE")
+        for connections in (1, CONNECTIONS)
+    }
+    alone = course.load("limit:8080", "GET /", [], SECONDS)
+    limits["balancer_alone"] = measurement(alone, CONNECTIONS, 0)
+    if "hopproof" in timed:
+        for work in ("none", "read", "write"):
+            cookies = ["/tmp/web/spread"] if WORKS[work].sessions else []
+            said = course.load("balancer:8080", WORKS[work].request, cookies, SECONDS)
+            limits[f"hopproof_{work}_through_balancer"] = measurement(said, CONNECTIONS, 0)
+    return limits
+
+
+def sql_statements(asked: dict[str, float]) -> float:
+    """Return how many SQL statements that is; pings and the like ("com/…") are none."""
+    return round(sum(number for event, number in asked.items() if event.startswith("sql/")), 2)
+
+
+def versions(course: Course, names: list[str]) -> dict[str, str]:
+    """Return what was measured: of each system, and of what they run on."""
+    lock = LOCK.read_text()
+    found = {
+        "database": "MySQL " + course.deployment.sql("SELECT VERSION()")[0][0].partition("-")[0],
+        "python": platform_python(course),
+        "load": "wrk " + course.version("wrk --version 2>&1 | cut -d' ' -f2 | head -n1", "load"),
+    }
+    for name in names:
+        if package := PACKAGES.get(name):
+            found[name] = re.search(rf"^{package}==(\S+)", lock, re.MULTILINE)[1]
+    for name in {"hopproof", "hopproof+memcached"} & set(names):
+        found[name] = commit()
+    if "php-classic" in names:
+        found["php-classic"] = course.version("php -r 'echo PHP_VERSION;'", "php-classic")
+    if "express-mysql-session" in names:
+        packages = json.loads(EXPRESS_LOCK.read_text())["packages"]
+        found["express-mysql-session"] = packages["node_modules/express-mysql-session"]["version"]
+        found["express"] = packages["node_modules/express"]["version"]
+        found["node"] = course.version("node --version", "express-mysql-session")
+    return found
+
+
+def platform_python(course: Course) -> str:
+    return course.version("python --version", "load").removeprefix("Python ")
+
+
+def commit() -> str:
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
+
+
+def say(words: str) -> None:
+    print(f"bench: {words}", flush=True)
+
+
+if __name__ == "__main__":
+    asked = chosen(sys.argv[1:])
+    if asked.check:
+        sys.exit(0)
+    try:
+        sys.exit(main(asked.systems, asked.rounds))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,68 @@
+"""Tries the workers of each system: `loadtests/bench/run calibrate [SYSTEM...]`. systems.py gets the best.
+
+Best is the highest product of read and write speed: what is lost on one must be won on the other.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from math import sqrt
+from pathlib import Path
+
+from bench.__main__ import chosen, say
+from bench.course import OVERLAY, Course, Missing
+from bench.results import Measurement, middle
+from bench.systems import SYSTEMS
+from harness.deployment import Deployment
+
+LAPS = 2
+SECONDS = 2
+
+
+def main(names: list[str]) -> int:
+    with (
+        tempfile.TemporaryDirectory(prefix="hopproof-bench-") as folder,
+        Deployment(Path(folder), os.environ["HOPPROOF_TEST_RUN"], servers=1) as deployment,
+        deployment.overlaid(OVERLAY),
+    ):
+        course = Course(deployment, Path(folder))
+        for name in names:
+            try:
+                calibrate(course, name)
+            except Missing as reason:
+                say(f"{name} is missing: {reason}")
+    return 0
+
+
+def calibrate(course: Course, name: str) -> None:
+    system = SYSTEMS[name]
+    candidates = dict.fromkeys((system.tuned, *system.others))
+    found: dict[str, dict[str, list[Measurement]]] = {
+        tuned: {"read": [], "write": []} for tuned in candidates
+    }
+    for _ in range(LAPS):
+        for tuned in candidates:
+            course.start(system, tuned)
+            course.measure(system, "write", 1)
+            for work, measurements in found[tuned].items():
+                measurements.append(course.measure(system, work, SECONDS))
+    speeds = {
+        tuned: (middle(works["read"]) or 0.0, middle(works["write"]) or 0.0) for tuned, works in found.items()
+    }
+    best = max(speeds, key=lambda tuned: speeds[tuned][0] * speeds[tuned][1])
+    for tuned, (read, write) in speeds.items():
+        mark = "best" if tuned == best else ""
+        say(f"{name:22} {tuned:46} read {read:7,.0f}  write {write:7,.0f}  {sqrt(read * write):7,.0f} {mark}")
+    course.stop(system)
+
+
+if __name__ == "__main__":
+    asked = chosen(sys.argv[1:])
+    if asked.check:
+        sys.exit(0)
+    try:
+        sys.exit(main(asked.systems))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,182 @@
+"""The containers of a benchmark: starts each system beside one database, and times one at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from bench.results import Measurement, lost, measurement
+from bench.systems import WORKS, System
+from harness.deployment import Deployment
+
+# Enough that a server never waits for the load, few enough that two cores do not merely switch between them.
+CONNECTIONS = 8
+OVERLAY = "loadtests/bench/compose.yml"
+LOG = Path(os.environ.get("HOPPROOF_STATE", ".state")) / "bench.log"
+IMAGES = {
+    "php-classic": "PHP_IMAGE",
+    "express-mysql-session": "EXPRESS_IMAGE",
+}
+
+
+class Missing(Exception):
+    """A system cannot be measured here; the message is the reason."""
+
+
+class Course:
+    """One database, one load generator, and the systems that have been started on it."""
+
+    def __init__(self, deployment: Deployment, folder: Path) -> None:
+        self.deployment = deployment
+        password = secrets.token_hex(32)
+        secret = folder / "secrets" / "db_bench_password"
+        secret.write_text(password)
+        secret.chmod(0o444)
+        deployment.sql(f"CREATE USER bench@'%' IDENTIFIED BY '{password}'")
+        deployment.sql(r"GRANT ALL ON `bench\_%`.* TO bench@'%'")
+        deployment.sql("CREATE DATABASE bench_limit CHARACTER SET utf8mb4")
+        self._compose("up", "--detach", "--wait", "--no-deps", "load", "limit")
+
+    def _compose(self, *arguments: str, **variables: str) -> str:
+        return self.deployment.script("infra/compose", *arguments, **variables).stdout
+
+    def start(self, system: System, tuned: str = "") -> None:
+        """Return when the system answers and its sessions are made. Raises Missing with the reason."""
+        if system.needs and f"\n{system.needs.partition('=')[0]}=" not in Path(".env.example").read_text():
+            raise Missing(f"needs {system.needs}")
+        self._find_image(system)
+        chosen = {system.variable: tuned or system.tuned}
+        try:
+            if not system.is_ours:
+                self.deployment.sql(f"DROP DATABASE IF EXISTS {system.database}")
+                self.deployment.sql(f"CREATE DATABASE {system.database} CHARACTER SET utf8mb4")
+            if system.creates_tables:
+                once = ("run", "--rm", "--no-deps", "-T", system.service, *system.creates_tables)
+                self._compose(*once, **chosen)
+            # Nobody is served meanwhile, so nobody is waited for.
+            up = ("up", "--detach", "--no-deps", "--force-recreate", "--timeout", "0")
+            self._compose(*up, *system.sidecars, system.service, **chosen)
+            self._in_load("rm", "-rf", self._cookies(system))
+            self._in_load("python", "visit.py", "make", system.host, self._cookies(system))
+        except AssertionError as error:
+            reason = " ".join(str(error).split())[-300:]
+            with LOG.open("a") as log:
+                log.write(f"\n== {system.service}\n{error}\n{self._last_words(system)}\n")
+            raise Missing(f"did not start: {reason}; see {LOG}") from error
+
+    def stop(self, system: System) -> None:
+        self._compose("rm", "--force", "--stop", system.service)
+
+    def _find_image(self, system: System) -> None:
+        try:
+            self.deployment.docker.images.get(os.environ[IMAGES.get(system.service, "STORES_IMAGE")])
+        except docker.errors.ImageNotFound as error:
+            raise Missing(f"its image could not be built; see {LOG}") from error
+
+    def _last_words(self, system: System) -> str:
+        containers = self.deployment.containers(system.service)
+        return "".join(container.logs(tail=20).decode(errors="replace") for container in containers)
+
+    def measure(self, system: System, work_name: str, seconds: int) -> Measurement:
+        """Let all connections do one work for so long, and return what came of it."""
+        work, cpu_before = WORKS[work_name], self._cpu_s(system)
+        cookies = [f"{self._cookies(system)}/{work.sessions}"] if work.sessions else []
+        said = self.load(system.host, work.request, cookies, seconds)
+        return measurement(said, CONNECTIONS, self._cpu_s(system) - cpu_before)
+
+    def load(self, host: str, request: str, cookies: list[str], seconds: int) -> str:
+        # One thread of wrk sends more than two cores can answer.
+        wrk = ("wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s")
+        script = ("--script", "load.lua", f"http://{host}/", "--", f"{request} 200", *cookies)
+        return self._in_load(*wrk, *script)
+
+    def look(self, system: System) -> dict[str, Any]:
+        """Return the sums of the counters, and how many sessions are not what they should be."""
+        return json.loads(self._in_load("python", "visit.py", "look", system.host, self._cookies(system)))
+
+    def statements(self, system: System, work_name: str, requests: int = 128) -> dict[str, float]:
+        """Return what one visitor's request asks of the database, by MySQL's own count: {event: number}.
+
+        One visitor at a time, because only then it is known exactly how many requests were served.
+        """
+        method, path = WORKS[work_name].request.split()
+        ask = ("python", "visit.py", "ask", system.host, self._cookies(system), method, path)
+        self._in_load(*ask, "8")  # whatever a connection costs is paid
+        before = self._asked(system)
+        self._in_load(*ask, str(requests))
+        after = self._asked(system)
+        asked = {event: (number - before.get(event, 0)) / requests for event, number in after.items()}
+        return {event: round(number, 2) for event, number in asked.items() if number >= 0.005}
+
+    def _asked(self, system: System) -> dict[str, int]:
+        rows = self.deployment.sql(
+            "SELECT SUBSTRING(event_name, 11), count_star"
+            " FROM performance_schema.events_statements_summary_by_user_by_event_name"
+            f" WHERE user = '{system.db_user}' AND count_star > 0 AND event_name LIKE 'statement/%'"
+        )
+        return {event: int(number) for event, number in rows}
+
+    def bare_driver(self, verb: str, connections: int, seconds: int) -> Measurement:
+        said = json.loads(
+            self._in_load(
+                "python", "-m", "gevent.monkey", "bare_driver.py", verb, str(connections), str(seconds)
+            )
+        )
+        return {"rps": round(said["requests"] / said["seconds"], 1), "requests": said["requests"]}
+
+    def version(self, command: str, service: str) -> str:
+        code, output = self.deployment.container(service).exec_run(["sh", "-c", command])
+        return output.decode().strip() if code == 0 else ""
+
+    def _cpu_s(self, system: System) -> float:
+        """Return the CPU seconds that the system's containers have used, its sidecars' included."""
+        used_ns = 0
+        for service in (system.service, *system.sidecars):
+            for container in self.deployment.containers(service):
+                used_ns += container.stats(stream=False, one_shot=True)["cpu_stats"]["cpu_usage"][
+                    "total_usage"
+                ]
+        return used_ns / 1e9
+
+    def _cookies(self, system: System) -> str:
+        return f"/tmp/{system.service}"
+
+    def _in_load(self, *command: str) -> str:
+        code, (output, said) = self.deployment.container("load").exec_run(list(command), demux=True)
+        assert code == 0, f"{' '.join(command)}: {(said or output or b'').decode()}"
+        return (output or b"").decode()
+
+
+class Timed:
+    """The measurements of one system so far, those of each work in order."""
+
+    def __init__(self, course: Course, system: System) -> None:
+        self.course = course
+        self.system = system
+        self.works: dict[str, list[Measurement]] = {work: [] for work in WORKS}
+
+    def round(self, seconds: int) -> str:
+        """Measure every work once, and return the speeds in words."""
+        course, system = self.course, self.system
+        before = course.look(system)
+        # One second of what comes next, unmeasured: connections are opened, caches filled.
+        course.measure(system, "none", 1)
+        done = {work: course.measure(system, work, seconds) for work in WORKS}
+        after = course.look(system)
+        for work, sessions in (("write", "spread"), ("write_one", "one")):
+            counts = before["counts"][sessions], after["counts"][sessions]
+            done[work]["lost"] = lost(done[work]["requests"], *counts)
+        if after["broken"]:
+            for found in done.values():
+                found.setdefault("invalid", f"{after['broken']} sessions are not what was put into them")
+        for work, found in done.items():
+            self.works[work].append(found)
+        return "  ".join(
+            f"{work} {'INVALID' if 'invalid' in found else format(found['rps'], ',.0f')}"
+            for work, found in done.items()
+        )

@@ -1,0 +1,182 @@
+"""From what was measured to what is reported: medians, spreads, ratios. Pure; nothing is started here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from bench.systems import SYSTEMS, WORKS
+
+Measurement = dict[str, Any]
+Rounds = list[Measurement]  # of one system and one work, in order
+LEAST_ROUNDS = 5  # for a median that one bad round, or two, cannot move
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One of our figures over another: of the best of some peers, or our own of another work."""
+
+    words: str
+    work: str
+    goal: float
+    ours: str = "hopproof"
+    over: str = "none"  # a work of ours, or the language of the peers, or "any"
+
+    def below(self, systems: Iterable[str]) -> list[tuple[str, str]]:
+        """Return the (system, work) whose best is divided by."""
+        if self.over == "none":
+            return [(self.ours, "none")]
+        peers = [name for name in systems if not SYSTEMS[name].is_ours]
+        return [(name, self.work) for name in peers if self.over in ("any", SYSTEMS[name].language)]
+
+
+RATIOS = {
+    "read_vs_best_python_peer": Ratio("read, over the best Python peer", "read", 3.0, over="Python"),
+    "write_vs_best_python_peer": Ratio("write, over the best Python peer", "write", 3.0, over="Python"),
+    "read_vs_best_peer": Ratio("read, over the best peer", "read", 1.5, over="any"),
+    "write_vs_best_peer": Ratio("write, over the best peer", "write", 1.3, over="any"),
+    "read_vs_none": Ratio("read, over no session", "read", 0.5),
+    "read_memcached_vs_none": Ratio(
+        "read with memcached in front, over no session", "read", 0.75, ours="hopproof+memcached"
+    ),
+}
+
+
+def measurement(said: str, connections: int, cpu_s: float) -> Measurement:
+    """Return what wrk's last line (see load.lua) and the servers' CPU seconds make together.
+
+    It has "invalid", a reason, when any answer was not the expected one: then its speed means nothing.
+    """
+    line = json.loads(said.strip().splitlines()[-1])
+    requests, seconds = line["requests"], line["seconds"]
+    # wrk stops while each connection waits for one more answer, which the servers work for as well.
+    served = requests + connections
+    found: Measurement = {
+        "rps": round(requests / seconds, 1),
+        "requests": requests,
+        "p50_ms": line["p50_ms"],
+        "p99_ms": line["p99_ms"],
+        "cpu_ms": round(1000 * cpu_s / served, 4),
+    }
+    reasons = [
+        f"{line[name]} {words}"
+        for name, words in (
+            ("wrong", "answers with another status"),
+            ("broken", "broken connections"),
+            ("timeouts", "answers after more than 2 s"),
+        )
+        if line[name]
+    ]
+    if not requests:
+        reasons.append("no answer at all")
+    if reasons:
+        found["invalid"] = ", ".join(reasons)
+    return found
+
+
+def lost(acknowledged: int, before: int, after: int) -> int:
+    """Return how many acknowledged increments the counters do not show, at least.
+
+    At least, because up to one per connection that nobody has acknowledged may stand in for a lost one.
+    """
+    return max(0, acknowledged - (after - before))
+
+
+def valid(rounds: Rounds) -> Rounds:
+    return [one for one in rounds if "invalid" not in one]
+
+
+def middle(rounds: Rounds, figure: str = "rps") -> float | None:
+    """Return the median of the valid rounds, None when there is none."""
+    figures = [one[figure] for one in valid(rounds) if figure in one]
+    return float(f"{median(figures):.4g}") if figures else None
+
+
+def summary(works: dict[str, Rounds]) -> dict[str, Any]:
+    """Return the figures of one system: medians, and the least and the most beside them."""
+    found: dict[str, Any] = {}
+    for work, rounds in works.items():
+        found[f"{work}_rps"] = middle(rounds)
+    for work, rounds in works.items():
+        if speeds := [one["rps"] for one in valid(rounds)]:
+            found.setdefault("spread", {})[work] = [min(speeds), max(speeds)]
+        if invalid := [one["invalid"] for one in rounds if "invalid" in one]:
+            found.setdefault("invalid", {})[work] = invalid
+        acknowledged = sum(one["requests"] for one in rounds if "lost" in one)
+        if acknowledged:
+            found.setdefault("lost", {})[work] = [sum(one.get("lost", 0) for one in rounds), acknowledged]
+    for work in ("none", "read", "write"):
+        found[f"cpu_ms_per_{work}"] = middle(works.get(work, []), "cpu_ms")
+    return found
+
+
+def ratios(measured: dict[str, dict[str, Rounds]]) -> dict[str, dict[str, Any]]:
+    """Return each ratio of medians, with its least and most when made of one round at a time.
+
+    One that needs a system that is missing, or has no valid round, is left out.
+    """
+    found = {}
+    for name, ratio in RATIOS.items():
+        below = [measured.get(system, {}).get(work, []) for system, work in ratio.below(measured)]
+        above = measured.get(ratio.ours, {}).get(ratio.work, [])
+        overall = _over(above, below)
+        if overall is None:
+            continue
+        each = [
+            _over(above[number : number + 1], [rounds[number : number + 1] for rounds in below])
+            for number in range(len(above))
+        ]
+        spread = [round(one, 2) for one in each if one is not None]
+        found[name] = {
+            "ratio": round(overall, 2),
+            "goal": ratio.goal,
+            "spread": [min(spread), max(spread)] if spread else [],
+        }
+    return found
+
+
+def _over(above: Rounds, below: list[Rounds]) -> float | None:
+    best = max((speed for rounds in below if (speed := middle(rounds))), default=None)
+    ours = middle(above)
+    return ours / best if ours and best else None
+
+
+def table(report: dict[str, Any]) -> str:
+    """Return the report as lines for a terminal."""
+    head = f"{'requests/s':24}" + "".join(f"{work:>13}" for work in WORKS)
+    lines = [head + f"{'ms CPU/read':>13}{'SQL/read':>10}{'SQL/write':>10}{'lost':>8}"]
+    for name, found in report["systems"].items():
+        line = f"{name:24}" + "".join(f"{_cell(found, work):>13}" for work in WORKS)
+        line += f"{_number(found.get('cpu_ms_per_read'), 2):>13}"
+        line += f"{_number(found.get('statements_per_read'), 1):>10}"
+        line += f"{_number(found.get('statements_per_write'), 1):>10}"
+        line += f"{sum(count for count, _ in found.get('lost', {}).values()):>8,}"
+        lines.append(line)
+    lines += [f"{name:24} missing: {reason}" for name, reason in report["missing"].items()]
+    lines.append("")
+    lines += [
+        f"{RATIOS[name].words:46} {found['ratio']:5.2f}  (rounds {' to '.join(map(str, found['spread']))}; "
+        f"goal {found['goal']}: {'reached' if found['ratio'] >= found['goal'] else 'missed'})"
+        for name, found in report["ratios"].items()
+    ]
+    lines.append("")
+    lines += [f"limit: {name:28} {_number(found['rps']):>9}" for name, found in report["limits"].items()]
+    for name, found in report["systems"].items():
+        for work, reasons in found.get("invalid", {}).items():
+            lines.append(f"invalid: {name} {work}, {len(reasons)} rounds, such as: {reasons[0]}")
+    return "\n".join(lines)
+
+
+def _cell(found: dict[str, Any], work: str) -> str:
+    speed = found.get(f"{work}_rps")
+    if speed is None:
+        return "invalid" if work in found.get("invalid", {}) else "–"
+    least, most = found["spread"][work]
+    return f"{speed:,.0f} ±{100 * (most - least) / 2 / speed:.0f}%"
+
+
+def _number(value: float | None, digits: int = 0) -> str:
+    return "–" if value is None else f"{value:,.{digits}f}"

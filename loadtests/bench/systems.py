@@ -1,0 +1,113 @@
+"""Who is measured, with the workers that serve each best, and what each is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What all connections do, over and over."""
+
+    request: str  # method and path
+    sessions: str  # which: "spread" over 64, "one", or none
+    words: str
+
+
+WORKS = {
+    "none": Work("GET /api/stateless", "", "no session"),
+    "read": Work("GET /api/session", "spread", "read one session"),
+    "write": Work("POST /api/session/counters/n", "spread", "add one to a counter"),
+    "read_one": Work("GET /api/session", "one", "read, all on one session"),
+    "write_one": Work("POST /api/session/counters/n", "one", "add one, all on one session"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A session store with the server around it.
+
+    tuned: how its workers are set, in the words of its line in compose.yml; others: what `calibrate` tries
+    beside that. needs: a setting of .env.example without which this project does not have it yet.
+    """
+
+    title: str
+    service: str
+    tuned: str
+    others: tuple[str, ...]
+    language: str = "Python"
+    port: int = 8000
+    db_user: str = "bench"
+    creates_tables: tuple[str, ...] = ()
+    sidecars: tuple[str, ...] = ()
+    needs: str = ""
+
+    @property
+    def host(self) -> str:
+        return f"{self.service}:{self.port}"
+
+    @property
+    def variable(self) -> str:
+        """The variable of compose.yml that takes `tuned`."""
+        return self.service.upper().replace("-", "_") + "_TUNED"
+
+    @property
+    def database(self) -> str:
+        return "bench_" + self.service.replace("-", "_")
+
+    @property
+    def is_ours(self) -> bool:
+        return self.db_user == "web"
+
+
+_STORES_TABLES = ("python", "-m", "stores.wsgi")
+_GEVENT = "--worker-class gevent --workers"
+_THREADS = "--worker-class gthread --threads 8 --workers"
+_SYNC = "--worker-class sync --workers"
+_GUNICORN = (f"{_THREADS} 1", f"{_THREADS} 2", f"{_GEVENT} 1", f"{_GEVENT} 2", f"{_SYNC} 2", f"{_SYNC} 4")
+
+SYSTEMS = {
+    "hopproof": System("Hopproof", "web", "2", ("1",), db_user="web"),
+    "hopproof+memcached": System(
+        "Hopproof, memcached in front",
+        "web-memcached",
+        "2",
+        ("1",),
+        db_user="web",
+        sidecars=("memcached",),
+        needs="CACHE=memcached",
+    ),
+    "classic": System(
+        "six functions, a connection per request",
+        "classic",
+        f"{_GEVENT} 2",
+        _GUNICORN,
+        creates_tables=_STORES_TABLES,
+    ),
+    "flask-session": System(
+        "Flask-Session, SQLAlchemy",
+        "flask-session",
+        f"{_GEVENT} 2",
+        _GUNICORN,
+        creates_tables=_STORES_TABLES,
+    ),
+    "django-db": System("Django, db", "django-db", f"{_GEVENT} 2", _GUNICORN, creates_tables=_STORES_TABLES),
+    "beaker": System(
+        "Beaker, ext:database", "beaker", f"{_GEVENT} 2", _GUNICORN, creates_tables=_STORES_TABLES
+    ),
+    "php-classic": System(
+        "PHP, six functions, kept connections",
+        "php-classic",
+        "8",
+        ("2", "3", "4", "8", "16"),
+        language="PHP",
+        creates_tables=("bash", "/app/start", "create-tables"),
+    ),
+    "express-mysql-session": System(
+        "Express, express-mysql-session",
+        "express-mysql-session",
+        "NODE_WORKERS=2 DB_CONNECTIONS=4",
+        tuple(f"NODE_WORKERS={n} DB_CONNECTIONS={c}" for n in (1, 2) for c in (1, 4, 8)),
+        language="JavaScript",
+    ),
+}
