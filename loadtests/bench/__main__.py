@@ -15,10 +15,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from bench.course import CONNECTIONS, OVERLAY, Course, Missing, Timed
-from bench.results import LEAST_ROUNDS, Measurement, measurement, middle, ratios, summary, table
+from bench.results import LEAST_ROUNDS, Measurement, assembled, measurement, table
 from bench.systems import SYSTEMS, WORKS
 from harness.deployment import ROOT, Deployment
 
@@ -49,7 +48,6 @@ def chosen(arguments: list[str]) -> argparse.Namespace:
 
 def main(names: list[str], rounds: int) -> int:
     began, load_before = time.monotonic(), os.getloadavg()[0]
-    report: dict[str, Any] = {"systems": {}, "ratios": {}, "limits": {}, "missing": {}}
     say(f"starting {len(names)} systems on one database (about {20 + 4 * len(names)} s)")
     with (
         tempfile.TemporaryDirectory(prefix="hopproof-bench-") as folder,
@@ -57,62 +55,62 @@ def main(names: list[str], rounds: int) -> int:
         deployment.overlaid(OVERLAY),
     ):
         course = Course(deployment, Path(folder))
-        timed: dict[str, Timed] = {}
-        for name in names:
-            try:
-                course.start(SYSTEMS[name])
-                timed[name] = Timed(course, SYSTEMS[name])
-            except Missing as reason:
-                report["missing"][name] = str(reason)
-                say(f"{name} is missing: {reason}")
-        statements = {
+        timed, missing = start(course, names)
+        asked = {
             name: {work: course.statements(SYSTEMS[name], work) for work in ("read", "write")}
             for name in timed
         }
-        report["versions"] = versions(course, list(timed))
-        limits: dict[str, list[Measurement]] = {}
-        lap_s = len(timed) * (len(WORKS) * (SECONDS + 0.5) + 2.5) + 7 * (SECONDS + 0.5)
-        say(f"{rounds} rounds of about {lap_s:.0f} s")
-        for number in range(rounds):
-            # Another order each time: who comes after whom should not decide.
-            turn = list(timed)[number % len(timed) :] + list(timed)[: number % len(timed)]
-            for name in turn:
-                say(f"round {number + 1}/{rounds}  {name:22} {timed[name].round(SECONDS)}")
-            for limit, found in measure_limits(course, timed).items():
-                limits.setdefault(limit, []).append(found)
-    raw = {name: one.works for name, one in timed.items()}
-    for name, works in raw.items():
-        report["systems"][name] = {
-            "version": report["versions"].get(name, ""),
-            **summary(works),
-            **{f"statements_per_{work}": sql_statements(asked) for work, asked in statements[name].items()},
-            "asked_of_mysql": statements[name],
-            "workers": SYSTEMS[name].tuned,
-        }
-    report["ratios"] = ratios(raw)
-    report["limits"] = {
-        limit: {"rps": middle(found), "spread": [min(f["rps"] for f in found), max(f["rps"] for f in found)]}
-        for limit, found in limits.items()
-    }
+        of_what = versions(course, list(timed))
+        limits = measure(course, timed, rounds)
+    report = assembled({name: one.works for name, one in timed.items()}, limits, asked, of_what)
     report |= {
+        "missing": missing,
+        "versions": of_what,
         "measured": time.strftime("%Y-%m-%d"),
         "rounds": rounds,
         "seconds": SECONDS,
         "connections": CONNECTIONS,
         "cores": os.cpu_count(),
         "load_average": [round(load_before, 2), round(os.getloadavg()[0], 2)],
-        "raw": {"systems": raw, "limits": limits},
     }
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(json.dumps(report, indent=1) + "\n")
     print("\n" + table(report) + "\n", flush=True)
     say(f"{REPORT.relative_to(ROOT)} after {time.monotonic() - began:.0f} s")
     wrong = [
-        name for name, found in report["systems"].items() if SYSTEMS[name].is_ours and found.get("invalid")
+        name for name, found in report["systems"].items() if SYSTEMS[name].is_ours and "invalid" in found
     ]
     if wrong:
         say(f"measurements of {' and '.join(wrong)} are invalid; the table says why")
     return 1 if wrong else 0
+
+
+def start(course: Course, names: list[str]) -> tuple[dict[str, Timed], dict[str, str]]:
+    """Return the systems that run now, and why the others do not."""
+    timed, missing = {}, {}
+    for name in names:
+        try:
+            course.start(SYSTEMS[name])
+            timed[name] = Timed(course, SYSTEMS[name])
+        except Missing as reason:
+            missing[name] = str(reason)
+            say(f"{name} is missing: {reason}")
+    return timed, missing
+
+
+def measure(course: Course, timed: dict[str, Timed], rounds: int) -> dict[str, list[Measurement]]:
+    """Measure everything once per round; return the limits, and leave the rest in `timed`."""
+    limits: dict[str, list[Measurement]] = {}
+    round_s = len(timed) * (len(WORKS) * (SECONDS + 0.5) + 2.5) + 8 * (SECONDS + 0.5)
+    say(f"{rounds} rounds of about {round_s:.0f} s")
+    for number in range(rounds):
+        # Another order each time: who comes after whom should not decide.
+        shift = number % len(timed) if timed else 0
+        for name in [*timed][shift:] + [*timed][:shift]:
+            say(f"round {number + 1}/{rounds}  {name:22} {timed[name].round(SECONDS)}")
+        for limit, found in measure_limits(course, timed).items():
+            limits.setdefault(limit, []).append(found)
+    return limits
 
 
 def measure_limits(course: Course, timed: dict[str, Timed]) -> dict[str, Measurement]:
@@ -133,11 +131,6 @@ def measure_limits(course: Course, timed: dict[str, Timed]) -> dict[str, Measure
             said = course.load("balancer:8080", WORKS[work].request, cookies, SECONDS)
             limits[f"hopproof_{work}_through_balancer"] = measurement(said, CONNECTIONS, 0)
     return limits
-
-
-def sql_statements(asked: dict[str, float]) -> float:
-    """Return how many SQL statements that is; pings and the like ("com/…") are none."""
-    return round(sum(number for event, number in asked.items() if event.startswith("sql/")), 2)
 
 
 def versions(course: Course, names: list[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from bench.systems import SYSTEMS, WORKS
 
 PANELS = ("read", "write")
-WIDTH, LEFT, PANEL, BAR = 880, 268, 304, 168
+WIDTH, LEFT, PANEL, BAR = 900, 284, 304, 168
 TOP, ROW, THICK = 62, 30, 15
 
 STYLE = """
@@ -16,9 +16,11 @@ text { font: 13px system-ui, sans-serif; fill: #1b1b1b; }
 .paper { fill: #fff; } .head { font-weight: 600; font-size: 14px; } .ours { font-weight: 700; }
 .small { font-size: 11px; fill: #555; }
 rect.ours { fill: #0b5cad; } rect.peer { fill: #d08a2e; } .spread { stroke: #1b1b1b; stroke-width: 1.5; }
+.halo { stroke: #fff; stroke-width: 5; }
 @media (prefers-color-scheme: dark) {
  text { fill: #e8e8e8; } .paper { fill: #16181b; } .small { fill: #aaa; }
  rect.ours { fill: #6db3ff; } rect.peer { fill: #b9792a; } .spread { stroke: #e8e8e8; }
+ .halo { stroke: #16181b; }
 }
 """
 
@@ -67,7 +69,10 @@ def _bar(measured: dict[str, Any], name: str, work: str, x: int, middle: int, ki
     return [
         f'<rect class="{kind}" x="{x}" y="{middle - THICK // 2}" width="{max(1.0, scale * speed):.1f}"'
         f' height="{THICK}"/>',
-        f'<line class="spread" x1="{least:.1f}" x2="{most:.1f}" y1="{middle}" y2="{middle}"/>',
+        *(
+            f'<line class="{line}" x1="{least:.1f}" x2="{most:.1f}" y1="{middle}" y2="{middle}"/>'
+            for line in ("halo", "spread")
+        ),
         f'<text class="{kind}" x="{most + 7:.1f}" y="{middle + 4}">{words}</text>',
     ]
 

@@ -61,7 +61,7 @@ def markdown(measured: dict[str, Any]) -> str:
         lines.append(f"| {SYSTEMS[name].title} {version}".rstrip() + " | " + " | ".join(cells) + " |")
     lines += [
         "",
-        "Lost: increments that were acknowledged and are not in the counter, in all writing rounds.",
+        "Lost: increments that were acknowledged and are not in the counter.",
     ]
     lines += [f"{SYSTEMS[name].title}: not measured, {why}." for name, why in measured["missing"].items()]
     limits = ", ".join(
@@ -69,7 +69,7 @@ def markdown(measured: dict[str, Any]) -> str:
         for name, words in LIMITS.items()
         if name in measured["limits"]
     )
-    lines += ["", f"Nobody can be faster here than (requests/s): {limits}."]
+    lines += ["", f"The limits, in requests/s: {limits}."]
     return section(SECTION, lines)
 
 

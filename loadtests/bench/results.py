@@ -113,6 +113,41 @@ def summary(works: dict[str, Rounds]) -> dict[str, Any]:
     return found
 
 
+def assembled(
+    measured: dict[str, dict[str, Rounds]],
+    limits: dict[str, Rounds],
+    asked: dict[str, dict[str, dict[str, float]]],
+    versions: dict[str, str],
+) -> dict[str, Any]:
+    """Return the figures of a report, the raw rounds behind them included."""
+    systems = {}
+    for name, works in measured.items():
+        counted = {f"statements_per_{work}": sql_statements(events) for work, events in asked[name].items()}
+        systems[name] = {
+            "version": versions.get(name, ""),
+            **summary(works),
+            **counted,
+            "asked_of_mysql": asked[name],
+            "workers": SYSTEMS[name].tuned,
+        }
+    return {
+        "systems": systems,
+        "ratios": ratios(measured),
+        "limits": {name: _limit(rounds) for name, rounds in limits.items()},
+        "raw": {"systems": measured, "limits": limits},
+    }
+
+
+def _limit(rounds: Rounds) -> dict[str, Any]:
+    speeds = [one["rps"] for one in valid(rounds)]
+    return {"rps": middle(rounds), "spread": [min(speeds), max(speeds)] if speeds else []}
+
+
+def sql_statements(asked: dict[str, float]) -> float:
+    """Return how many SQL statements that is; pings and the like ("com/…") are none."""
+    return round(sum(number for event, number in asked.items() if event.startswith("sql/")), 2)
+
+
 def ratios(measured: dict[str, dict[str, Rounds]]) -> dict[str, dict[str, Any]]:
     """Return each ratio of medians, with its least and most when made of one round at a time.
 

@@ -1,0 +1,118 @@
+"""What the benchmark reports is what was measured, and what was measured wrongly is told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bench.results import RATIOS, lost, measurement, ratios, sql_statements, summary, table
+from bench.systems import SYSTEMS, WORKS
+
+
+def said(**differs: Any) -> str:
+    line = {
+        "requests": 992,
+        "seconds": 2.0,
+        "wrong": 0,
+        "broken": 0,
+        "timeouts": 0,
+        "p50_ms": 1.5,
+        "p99_ms": 4,
+    }
+    return "Running 2s test @ http://web:8000/\n" + json.dumps(line | differs) + "\n"
+
+
+def rounds(*speeds: float, **more: Any) -> list[dict[str, Any]]:
+    return [{"rps": speed, "requests": 100, "cpu_ms": 1.0, **more} for speed in speeds]
+
+
+def works(read: float, write: float = 100, none: float = 1000) -> dict[str, Any]:
+    speeds = {"none": none, "read": read, "write": write, "read_one": read, "write_one": write}
+    return {work: rounds(speed, speed * 1.1, speed * 0.9) for work, speed in speeds.items()}
+
+
+def report(systems: dict[str, Any], missing: dict[str, str]) -> dict[str, Any]:
+    found = {name: summary(one) for name, one in systems.items()}
+    return {"systems": found, "missing": missing, "ratios": ratios(systems), "limits": {}}
+
+
+def test_a_measurement_is_requests_over_time_and_cpu_over_what_was_served() -> None:
+    found = measurement(said(), connections=8, cpu_s=2.0)
+    assert found["rps"] == 496.0
+    # 8 more than were counted: each connection was waiting for an answer when the time was up.
+    assert found["cpu_ms"] == 2.0
+    assert "invalid" not in found
+
+
+@pytest.mark.parametrize(
+    ("differs", "reason"),
+    [
+        ({"wrong": 3}, "3 answers with another status"),
+        ({"broken": 1}, "1 broken connections"),
+        ({"timeouts": 2}, "2 answers after more than 2 s"),
+        ({"requests": 0}, "no answer at all"),
+    ],
+)
+def test_wrong_answers_make_a_measurement_invalid(differs: dict[str, int], reason: str) -> None:
+    assert measurement(said(**differs), 8, 1.0)["invalid"] == reason
+
+
+def test_an_invalid_round_is_told_and_does_not_count() -> None:
+    bad = {"rps": 9999, "requests": 1, "cpu_ms": 0.1, "invalid": "5 answers with another status"}
+    found = summary({"read": [*rounds(100, 300), bad]})
+    assert found["read_rps"] == 200
+    assert found["spread"]["read"] == [100, 300]
+    assert found["invalid"] == {"read": ["5 answers with another status"]}
+
+
+def test_a_work_without_a_valid_round_has_no_speed_and_the_table_says_so() -> None:
+    works_found = works(100) | {"write_one": rounds(5, 6, invalid="7 answers with another status")}
+    shown = table(report({"beaker": works_found}, {}))
+    assert "invalid: beaker write_one, 2 rounds, such as: 7 answers with another status" in shown
+
+
+def test_one_slow_round_moves_no_median() -> None:
+    assert summary({"read": rounds(500, 20, 510, 490, 505)})["read_rps"] == 500
+
+
+def test_increments_that_the_counters_do_not_show_are_lost() -> None:
+    assert lost(acknowledged=100, before=7, after=87) == 20
+
+
+def test_increments_that_nobody_has_acknowledged_are_no_negative_loss() -> None:
+    assert lost(acknowledged=100, before=0, after=108) == 0
+
+
+def test_pings_are_no_statements() -> None:
+    assert sql_statements({"sql/select": 1.0, "com/Ping": 1.0, "sql/commit": 0.5}) == 1.5
+
+
+def test_a_ratio_is_over_the_best_peer_and_shows_its_rounds() -> None:
+    found = ratios({"hopproof": works(1000), "django-db": works(250), "express-mysql-session": works(800)})
+    assert found["read_vs_best_python_peer"]["ratio"] == 4.0
+    assert found["read_vs_best_peer"] == {"ratio": 1.25, "goal": 1.5, "spread": [1.25, 1.25]}
+    assert found["read_vs_none"]["ratio"] == 1.0
+
+
+def test_ours_with_memcached_in_front_is_no_peer_of_ours() -> None:
+    found = ratios({"hopproof": works(1000), "hopproof+memcached": works(4000, none=5000)})
+    assert set(found) == {"read_vs_none", "read_memcached_vs_none"}
+    assert found["read_memcached_vs_none"]["ratio"] == 0.8
+
+
+@pytest.mark.parametrize("name", RATIOS)
+def test_a_ratio_that_needs_a_missing_system_is_left_out(name: str) -> None:
+    assert name not in ratios({})
+
+
+def test_the_table_has_a_line_for_each_system_also_a_missing_one() -> None:
+    measured = {name: works(100) for name in SYSTEMS if name != "php-classic"}
+    shown = table(report(measured, {"php-classic": "its image could not be built"}))
+    assert all(name in shown for name in SYSTEMS)
+    assert "php-classic              missing: its image could not be built" in shown
+
+
+def test_every_work_asks_the_probe_api() -> None:
+    assert all(work.request.split()[1].startswith("/api/") for work in WORKS.values())
