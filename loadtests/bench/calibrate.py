@@ -17,7 +17,7 @@ from bench.results import Measurement, middle
 from bench.systems import SYSTEMS
 from harness.deployment import Deployment
 
-LAPS = 2
+LAPS = 3
 SECONDS = 2
 
 
