@@ -140,6 +140,17 @@ def test_a_session_that_everywhere_ended_is_remembered(world, handler, other):
     assert gone.value.ended
 
 
+def test_the_keys_of_a_user_are_those_of_their_live_sessions(world, handler):
+    world.put("ada")
+    world.age(10_000)
+    handler.destroy(world.put("ada"))
+    world.put("Ada")
+    keys = {world.put("ada") for _ in range(2)}
+
+    assert set(handler.keys_of_user("ada")) == keys
+    assert handler.keys_of_user("bob") == []
+
+
 def test_logging_out_somebody_unknown_ends_nobody(world, handler):
     key = world.put("ada", a=1)
 

@@ -51,6 +51,10 @@ class RecordedHandler:
         self._call("destroy", key)
         self.store.destroy(key)
 
+    def keys_of_user(self, user: str) -> list[bytes]:
+        self._call("keys_of_user", user)
+        return self.store.keys_of_user(user)
+
     def end_user(self, user: str) -> int:
         self._call("end_user", user)
         return self.store.end_user(user)

@@ -178,6 +178,9 @@ class SessionHandler(Protocol):
     def destroy(self, key: bytes) -> None:
         """End the session under key, if one lives; the key never works again."""
 
+    def keys_of_user(self, user: str) -> list[bytes]:
+        """Return the keys of all live sessions of the user."""
+
     def end_user(self, user: str) -> int:
         """End every live session of the user and return how many there were."""
 

@@ -97,9 +97,13 @@ class MemoryHandler:
             if row is not None and row.texts is not None:
                 self._rows[key] = self._tombstone()
 
+    def keys_of_user(self, user: str) -> list[bytes]:
+        with self._lock:
+            return self._of_user(user)
+
     def end_user(self, user: str) -> int:
         with self._lock:
-            theirs = [key for key, row in self._rows.items() if row.user == user and self._unexpired(key)]
+            theirs = self._of_user(user)
             for key in theirs:
                 self._rows[key] = self._tombstone()
             return len(theirs)
@@ -114,6 +118,9 @@ class MemoryHandler:
     def _unexpired(self, key: bytes) -> _Row | None:
         row = self._rows.get(key)
         return row if row is not None and row.expires_at > self.now() else None
+
+    def _of_user(self, user: str) -> list[bytes]:
+        return [key for key, row in self._rows.items() if row.user == user and self._unexpired(key)]
 
     def _live(self, key: bytes) -> _Row:
         row = self._unexpired(key)

@@ -100,6 +100,7 @@ ROTATE = f"""INSERT INTO sessions (id, version, data, `user`, created_at, expire
 
 END = f"UPDATE sessions SET data = NULL, `user` = NULL, expires_at = {NOW_PLUS}"
 DESTROY = f"{END} WHERE id = ? AND ?"
+OF_USER = "SELECT id FROM sessions WHERE `user` = ? AND ?"
 END_USER = f"{END} WHERE `user` = ? AND ?"
 
 # Two steps, because a DELETE by range locks rows that live requests are about to touch:
@@ -272,6 +273,9 @@ class MySQLHandler:
 
     def destroy(self, key: bytes) -> None:
         self._ask(sql(DESTROY, self.lifetimes.tombstone_s, key, LIVE))
+
+    def keys_of_user(self, user: str) -> list[bytes]:
+        return [key for (key,) in self._ask(sql(OF_USER, user.encode(), LIVE), repeatable=True).rows]
 
     def end_user(self, user: str) -> int:
         return self._ask(sql(END_USER, self.lifetimes.tombstone_s, user.encode(), LIVE)).matched
