@@ -1,4 +1,4 @@
-"""Every test with a `world` runs in each: memory, MySQL, MariaDB. With a `sql_world`: in the latter two."""
+"""Every test with a `world` runs in each of them. With a `sql_world`: on MySQL and on MariaDB."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,21 +15,28 @@ os.environ.setdefault("HOPPROOF_TEST_RUN", secrets.token_hex(4))
 
 from crowd import Crowd
 from database_server import INFRA, Admin, DatabaseServer, running
-from worlds import MemoryWorld, SqlWorld, World
+from memcached_server import MemcachedServer, running_memcached
+from worlds import CachedWorld, MemoryWorld, SqlWorld, World
 
 from sessions.handler import SessionHandler
 from sessions.mysql import Connection
 from sessions.pool import Pool
 
-MEMORY = pytest.param("memory", marks=pytest.mark.memory)
 WayIn = tuple[DatabaseServer, Pool[Connection], Admin]
-SQL = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("mysql", "mariadb")]
+
+
+def _worlds(*names: str) -> list[Any]:
+    return [pytest.param(name, marks=getattr(pytest.mark, name)) for name in names]
+
+
+SQL = _worlds("mysql", "mariadb")
+NAMES = ("memory", "mysql", "mariadb", "cached")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     counts: Counter[str] = Counter()
     for report in terminalreporter.getreports("passed"):
-        counts.update({"memory", "mysql", "mariadb"} & report.keywords.keys())
+        counts.update(report.keywords.keys() & set(NAMES))
     if counts:
         terminalreporter.write_line(
             "the contract holds: " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
@@ -59,7 +67,13 @@ def mariadb_way_in(mariadb: DatabaseServer) -> Iterator[WayIn]:
         yield mariadb, mariadb.web.pool(), admin
 
 
-@pytest.fixture(params=[MEMORY, *SQL])
+@pytest.fixture(scope="session")
+def memcached() -> Iterator[MemcachedServer]:
+    with running_memcached() as server:
+        yield server
+
+
+@pytest.fixture(params=_worlds(*NAMES))
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     yield from _world(request)
 
@@ -69,10 +83,24 @@ def sql_world(request: pytest.FixtureRequest) -> Iterator[SqlWorld]:
     yield from _world(request)
 
 
-def _world(request: pytest.FixtureRequest) -> Iterator[MemoryWorld | SqlWorld]:
-    # By name, so that no database is started for the tests of the others.
-    is_memory = request.param == "memory"
-    world = MemoryWorld() if is_memory else SqlWorld(*request.getfixturevalue(f"{request.param}_way_in"))
+def _world(request: pytest.FixtureRequest) -> Iterator[Any]:
+    # By name, so that no server is started for the tests of the others.
+    world: MemoryWorld | SqlWorld | CachedWorld
+    match request.param:
+        case "memory":
+            world = MemoryWorld()
+        case "cached":
+            behind = SqlWorld(*request.getfixturevalue("mysql_way_in"))
+            world = CachedWorld(behind, request.getfixturevalue("memcached").client)
+        case name:
+            world = SqlWorld(*request.getfixturevalue(f"{name}_way_in"))
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def cached_world(mysql_way_in: WayIn, memcached: MemcachedServer) -> Iterator[CachedWorld]:
+    world = CachedWorld(SqlWorld(*mysql_way_in), memcached.client)
     yield world
     world.close()
 

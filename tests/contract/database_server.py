@@ -113,12 +113,11 @@ def running(image_variable: str, settings: Path | None = None) -> Iterator[Datab
         with server.admin() as admin:
             for schema in sorted((INFRA / "schema").glob("*.sql")):
                 admin.ask(schema.read_text())
-            for user, rights in {
-                "web": "SELECT, INSERT, UPDATE, DELETE",
-                "janitor": "SELECT, DELETE",
-            }.items():
+            for user in ("web", "janitor"):
                 admin.ask(f"CREATE USER {user} IDENTIFIED BY %s", password)
-                admin.ask(f"GRANT {rights} ON sessions TO {user}")
+            admin.ask("GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO web")
+            admin.ask("GRANT SELECT, UPDATE ON cache_switch TO web")
+            admin.ask("GRANT SELECT, DELETE ON sessions TO janitor")
         yield server
 
 

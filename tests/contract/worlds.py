@@ -8,9 +8,13 @@ from typing import Any, Protocol
 
 from database_server import Admin, DatabaseServer
 
+from sessions.breaker import Breaker
+from sessions.cached import CachedHandler, Lookout
 from sessions.handler import Change, Json, Lifetimes, SessionHandler
+from sessions.memcached_client import Memcached
 from sessions.memory import MemoryHandler
 from sessions.mysql import Connection, MySQLHandler
+from sessions.mysql_switch import MySQLSwitch
 from sessions.pool import Pool
 
 # Long enough that no test is timed by it, unlike the 2.5 s of a request.
@@ -99,6 +103,42 @@ class SqlWorld:
         for handler in self._handlers:
             handler.close()
         self.admin.ask("DELETE FROM sessions")
+
+
+@dataclass
+class CachedWorld:
+    """Copies in a real memcached, in front of a real MySQL."""
+
+    behind: SqlWorld
+    memcached: Memcached
+
+    def new_handler(
+        self, cache: Memcached | None = None, lookout: Lookout | None = None, **settings: Any
+    ) -> CachedHandler:
+        inner = self.behind.new_handler(**settings)
+        return CachedHandler(
+            inner, Breaker(cache or self.memcached), MySQLSwitch(inner), lookout or Lookout()
+        )
+
+    def age(self, seconds: float) -> None:
+        self.behind.age(seconds)
+        self._forget()  # copies would not be served any more, were the time real
+
+    def row_count(self) -> int:
+        return self.behind.row_count()
+
+    def put(self, user: str | None = None, /, **data: Json) -> bytes:
+        key = put(self.new_handler(), user, data)
+        self.new_handler().read(key)  # so that there is a copy to be wrong
+        return key
+
+    def close(self) -> None:
+        self.behind.close()
+        self.behind.admin.ask("UPDATE cache_switch SET off_until = 0")
+        self._forget()
+
+    def _forget(self) -> None:
+        self.memcached.ask(lambda connection: connection.flush_all())
 
 
 def put(handler: SessionHandler, user: str | None, data: dict[str, Json]) -> bytes:

@@ -30,8 +30,8 @@ def schema(deployment: Deployment, tmp_path: Path) -> Iterator[Path]:
         " VALUES (REPEAT('k', 32), '{\"n\": 1}', 1, 0, 4102444800, 4102444800)"
     )
     yield folder
-    for user in ("web", "janitor"):
-        deployment.sql(f"REVOKE ALL ON kept.sessions FROM {user}")
+    for user, table in (("web", "sessions"), ("web", "cache_switch"), ("janitor", "sessions")):
+        deployment.sql(f"REVOKE ALL ON kept.{table} FROM {user}")
     deployment.sql("DROP DATABASE kept")
 
 
@@ -78,10 +78,11 @@ def test_a_volume_with_other_secrets_is_refused_with_what_to_do(
     assert sessions(deployment) == [['{"n": 1}']]
 
 
-def test_the_app_may_change_sessions_and_nothing_else(deployment: Deployment) -> None:
+def test_the_app_may_change_sessions_and_turn_the_switch_and_nothing_else(deployment: Deployment) -> None:
     granted = deployment.sql("SHOW GRANTS FOR 'web'")
     assert granted == [
         ["GRANT USAGE ON *.* TO `web`@`%`"],
+        ["GRANT SELECT, UPDATE ON `hopproof`.`cache_switch` TO `web`@`%`"],
         ["GRANT SELECT, INSERT, UPDATE, DELETE ON `hopproof`.`sessions` TO `web`@`%`"],
     ]
 

@@ -92,6 +92,11 @@ class Pool(Generic[C]):
         except IndexError:
             return None
 
+    def close(self) -> None:
+        """Close the connections that nobody uses at the moment."""
+        while connection := self._last_used():
+            connection.abandon()
+
     def give_back(self, connection: C) -> None:
         """Take back a borrowed connection; a closed one only makes room for another."""
         if connection.open:

@@ -1,0 +1,286 @@
+"""A memcached that is killed, frozen, or cut off from one server: nothing old is read, and nobody fails."""
+
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from deadline import until
+from memcached_server import Road, running_memcached
+from worlds import new_key
+
+from sessions.cached import Lookout
+from sessions.handler import Change, SessionStoreUnavailable
+from sessions.memcached_client import Memcached
+from sessions.mysql_switch import MySQLSwitch
+
+pytestmark = pytest.mark.cached
+
+# Short, so that the tests are; the switch is then off for three seconds.
+TTL_S, HORIZON_S, TIMEOUT_S = 1.0, 0.5, 0.2
+# One timeout, one horizon, and a slow machine's second.
+GENEROUS_S = TIMEOUT_S + HORIZON_S + 1.5
+
+CHANGES = {
+    "change": (lambda handler, key: handler.write(key, Change(set={"a": 2})), {"a": 2}),
+    "count": (lambda handler, key: handler.write(key, Change(add=("a", 1))), {"a": 2}),
+    "logout": (lambda handler, key: handler.destroy(key), None),
+    "rotation": (lambda handler, key: handler.write(key, Change(rotate_to=new_key())), None),
+    "logout everywhere": (lambda handler, key: handler.end_user("ada"), None),
+}
+each_change = pytest.mark.parametrize(
+    ("change", "left"), [pytest.param(*case, id=name) for name, case in CHANGES.items()]
+)
+
+
+@pytest.fixture
+def road(memcached):
+    road = Road(memcached.port)
+    yield road
+    road.close()
+
+
+@pytest.fixture
+def servers(cached_world):
+    """Makes handlers as of different servers, each with a way to memcached of its own."""
+    clients = []
+
+    def server(port):
+        clients.append(Memcached("127.0.0.1", port, timeout_s=TIMEOUT_S))
+        return cached_world.new_handler(cache=clients[-1], lookout=Lookout(TTL_S, HORIZON_S))
+
+    yield server
+    for client in clients:
+        client.close()
+
+
+def data(handler, key):
+    """What a request on this server reads."""
+    handler.open()
+    stored = handler.read(key)
+    handler.close()
+    return stored and stored.data
+
+
+def is_served_a_copy(handler, key):
+    inner, handler.inner = handler.inner, None
+    try:
+        return handler.read(key) is not None
+    except AttributeError:
+        return False
+    finally:
+        handler.inner = inner
+
+
+def put_copied(world, server):
+    key = world.put("ada", a=1)
+    data(server, key)
+    assert is_served_a_copy(server, key)
+    return key
+
+
+@contextmanager
+def within(seconds):
+    started = time.monotonic()
+    yield
+    took = time.monotonic() - started
+    assert took < seconds, f"took {took:.2f} s"
+
+
+@each_change
+def test_a_server_that_is_cut_off_leaves_no_copy_to_the_others(
+    cached_world, memcached, servers, road, change, left
+):
+    other, one = servers(memcached.port), servers(road.port)
+    key = put_copied(cached_world, other)
+    road.block()
+    with within(GENEROUS_S):
+        change(one, key)
+
+    assert data(other, key) == left
+
+
+@each_change
+def test_a_frozen_memcached_keeps_no_copy(cached_world, memcached, servers, change, left):
+    one, other = servers(memcached.port), servers(memcached.port)
+    key = put_copied(cached_world, other)
+    memcached.container.get_wrapped_container().pause()
+    try:
+        with within(GENEROUS_S):
+            change(one, key)
+        assert data(other, key) == left
+    finally:
+        memcached.container.get_wrapped_container().unpause()
+    until(memcached.answers)
+
+    assert data(other, key) == left
+
+
+@each_change
+def test_a_memcached_that_was_killed_stops_nobody(cached_world, servers, change, left):
+    with running_memcached() as memcached:
+        one, other = servers(memcached.port), servers(memcached.port)
+        key = put_copied(cached_world, other)
+        memcached.container.get_wrapped_container().kill()
+
+        with within(GENEROUS_S):
+            change(one, key)
+        assert data(other, key) == left
+        assert data(one, key) == left
+
+
+def test_reading_goes_on_when_memcached_freezes_and_only_one_request_waits(cached_world, servers, road):
+    one = servers(road.port)
+    key = put_copied(cached_world, one)
+    road.block()
+    with within(TIMEOUT_S + 1):
+        assert data(one, key) == {"a": 1}
+    with within(TIMEOUT_S):
+        assert [data(one, key) for _ in range(3)] == [{"a": 1}] * 3
+
+
+def test_later_writes_of_an_outage_wait_for_nothing(cached_world, memcached, servers, road):
+    one = servers(road.port)
+    key = cached_world.put(n=0)
+    road.block()
+    one.write(key, Change(add=("n", 1)))
+    with within(HORIZON_S):
+        for _ in range(5):
+            one.write(key, Change(add=("n", 1)))
+
+    assert data(servers(memcached.port), key) == {"n": 6}
+
+
+def test_copies_are_served_again_when_the_outage_is_over(cached_world, memcached, servers, road):
+    one, other = servers(road.port), servers(memcached.port)
+    key = put_copied(cached_world, other)
+    road.block()
+    one.write(key, Change(set={"a": 2}))
+    road.unblock()
+
+    def is_copied():
+        assert data(other, key) == data(one, key) == {"a": 2}
+        return is_served_a_copy(other, key) and is_served_a_copy(one, key)
+
+    until(is_copied, 30, pause_s=0.1)
+
+
+def test_a_memcached_that_lost_everything_serves_again_at_once(cached_world, memcached, servers):
+    one = servers(memcached.port)
+    key = put_copied(cached_world, one)
+    memcached.client.ask(lambda connection: connection.flush_all())
+    data(one, key)
+
+    assert is_served_a_copy(one, key)
+
+
+def test_nothing_is_acknowledged_that_neither_memcached_nor_the_switch_confirms(
+    cached_world, servers, road, monkeypatch
+):
+    one = servers(road.port)
+    key = cached_world.put(a=1)
+    road.block()
+
+    def no_answer(switch, seconds):
+        raise SessionStoreUnavailable("the test says so")
+
+    monkeypatch.setattr(MySQLSwitch, "turn_off", no_answer)
+    with pytest.raises(SessionStoreUnavailable):
+        one.write(key, Change(set={"a": 2}))
+    assert cached_world.behind.new_handler().read(key).data == {"a": 1}
+
+
+def test_what_waits_for_the_others_keeps_no_connection(cached_world, servers, road):
+    one = servers(road.port)
+    key = cached_world.put(a=1)
+    one.read(key)
+    kept = []
+    one.sleep = lambda seconds: kept.append(one.inner._connection)
+    road.block()
+    one.write(key, Change(set={"a": 2}))
+
+    assert set(kept) == {None}
+
+
+class Record:
+    """The highest number that anybody was told so far."""
+
+    def __init__(self):
+        self.highest = 0
+        self._lock = threading.Lock()
+
+    def told(self, n):
+        with self._lock:
+            self.highest = max(self.highest, n)
+
+
+def test_nobody_goes_back_while_the_ways_to_memcached_come_and_go(cached_world, memcached, servers):
+    """Eight servers, one counter: whoever asks is told what anybody was told before, or more."""
+    key, record, copies = cached_world.put(n=0), Record(), []
+    roads = [Road(memcached.port) for _ in range(3)]
+    ports = [memcached.port] * 5 + [road.port for road in roads]
+    ends_at = time.monotonic() + 8
+
+    def visit(handler, chance):
+        while time.monotonic() < ends_at:
+            at_least = record.highest
+            handler.open()
+            if chance.random() < 0.05:
+                n = handler.write(key, Change(add=("n", 1))).result
+            else:
+                n = handler.read(key).data["n"]
+                if handler.inner._connection is None:
+                    copies.append(n)
+            handler.close()
+            assert n >= at_least
+            record.told(n)
+
+    def block_now_and_then(chance):
+        while time.monotonic() < ends_at:
+            road = chance.choice(roads)
+            road.block()
+            time.sleep(0.3)
+            road.unblock()
+            time.sleep(chance.choice([0.1, 3.5]))
+
+    with ThreadPoolExecutor(len(ports) + 1) as executor:
+        visits = [executor.submit(visit, servers(port), random.Random(i)) for i, port in enumerate(ports)]
+        visits.append(executor.submit(block_now_and_then, random.Random(0)))
+    for road in roads:
+        road.close()
+
+    for visited in visits:
+        visited.result()
+    assert data(servers(memcached.port), key)["n"] == record.highest
+    assert len(copies) > 100, "hardly a copy was served: nothing was tested"
+
+
+def test_the_switch_tells_the_databases_time(cached_world):
+    handler = cached_world.new_handler()
+    (now,) = cached_world.behind.admin.ask("SELECT UNIX_TIMESTAMP(NOW(6))")[0]
+    seen = handler.switch.look()
+
+    assert 0 <= seen.store_time - float(now) < 5
+    assert seen.off_s < 0
+
+
+def test_the_switch_turns_off_for_all_and_never_for_less(cached_world):
+    one, other = cached_world.new_handler().switch, cached_world.new_handler().switch
+    one.turn_off(60)
+    one.turn_off(1)
+
+    assert 50 < other.look().off_s <= 60
+
+
+def test_a_switch_without_its_row_is_an_outage(cached_world):
+    switch = cached_world.new_handler().switch
+    cached_world.behind.admin.ask("UPDATE cache_switch SET id = 2")
+    try:
+        with pytest.raises(SessionStoreUnavailable, match="row 1"):
+            switch.look()
+        with pytest.raises(SessionStoreUnavailable, match="row 1"):
+            switch.turn_off(1)
+    finally:
+        cached_world.behind.admin.ask("UPDATE cache_switch SET id = 1")
