@@ -38,13 +38,6 @@ def free_port():
         return listener.getsockname()[1]
 
 
-@pytest.fixture
-def silent_port():
-    """Accepts, as the kernel does for a process that hangs, and never says a word."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener.getsockname()[1]
-
-
 @each_verb
 def test_a_refused_connection_is_an_outage(verb):
     with pytest.raises(SessionStoreUnavailable):

@@ -11,6 +11,7 @@ from database_server import Admin, DatabaseServer
 from sessions.breaker import Breaker
 from sessions.cached import CachedHandler, Lookout
 from sessions.handler import Change, Json, Lifetimes, SessionHandler
+from sessions.memcached import MemcachedClock, MemcachedHandler
 from sessions.memcached_client import Memcached
 from sessions.memory import MemoryHandler
 from sessions.mysql import Connection, MySQLHandler
@@ -138,6 +139,58 @@ class CachedWorld:
         self._forget()
 
     def _forget(self) -> None:
+        self.memcached.ask(lambda connection: connection.flush_all())
+
+
+class Named:
+    """The items in memcached, with the names of all that were ever added: memcached's own list has gaps."""
+
+    def __init__(self, memcached: Memcached) -> None:
+        self._memcached = memcached
+        self.names: set[str] = set()
+
+    def __getattr__(self, verb: str) -> Any:
+        return getattr(self._memcached, verb)
+
+    def add(self, name: str, value: bytes, seconds: int) -> bool:
+        self.names.add(name)
+        return self._memcached.add(name, value, seconds)
+
+
+@dataclass
+class MemcachedWorld:
+    """Sessions in a real memcached alone."""
+
+    memcached: Memcached
+    _seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._clock = MemcachedClock(self.memcached)
+        self.items: Any = Named(self.memcached)
+
+    def now(self) -> float:
+        return self._clock.now() + self._seconds
+
+    def new_handler(self, **settings: Any) -> MemcachedHandler:
+        handler = MemcachedHandler(self.items, self, **{"deadline_s": PATIENT_S, **settings})
+        handler.open()
+        return handler
+
+    def age(self, seconds: float) -> None:
+        self._seconds += seconds
+
+    def row_count(self) -> int:
+        return len(self.rows())
+
+    def rows(self) -> list[bytes]:
+        """All sessions as they are stored."""
+        found = [self.memcached.gets(name) for name in self.items.names if name.startswith("session:")]
+        return [item.value for item in found if item is not None]
+
+    def put(self, user: str | None = None, /, **data: Json) -> bytes:
+        return put(self.new_handler(), user, data)
+
+    def close(self) -> None:
         self.memcached.ask(lambda connection: connection.flush_all())
 
 

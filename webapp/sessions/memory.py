@@ -12,18 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .handler import (
-    MAX_INTEGER,
-    Change,
-    Json,
-    Lifetimes,
-    SessionConflict,
-    SessionGone,
-    SessionRefused,
-    Stored,
-    Written,
-)
-from .ijson import encode
+from .applied import applied
+from .handler import Change, Json, Lifetimes, SessionConflict, SessionGone, Stored, Written
 
 
 @dataclass(slots=True)
@@ -79,7 +69,7 @@ class MemoryHandler:
             if change.rotate_to in self._rows:
                 raise SessionConflict("the new key is taken")
 
-            texts, result = self._applied(change, row.data())
+            texts, result = applied(change, row.data(), self.max_bytes)
             row.texts = texts
             row.user = change.user or row.user
             row.version += not change.create
@@ -145,32 +135,3 @@ class MemoryHandler:
     def _tombstone(self) -> _Row:
         remembered_until = self.now() + self.lifetimes.tombstone_s
         return _Row(texts=None, user=None, expires_at=remembered_until, absolute_at=remembered_until)
-
-    def _applied(self, change: Change, data: dict[str, Json]) -> tuple[dict[str, str], int | None]:
-        """Return the data after the change as texts, and what add or append counted."""
-        result = None
-        for key in change.remove:
-            encode(key, key)
-        data = {key: value for key, value in data.items() if key not in change.remove}
-        data.update(change.set)
-        if change.add is not None:
-            key, n = change.add
-            encode(n, key)
-            count = data.get(key, 0)
-            if type(count) is not int or abs(count + n) > MAX_INTEGER:
-                raise SessionRefused.not_countable(key, n)
-            data[key] = result = count + n
-        if change.append is not None:
-            key, value = change.append
-            items = data.get(key, [])
-            if type(items) is not list:
-                raise SessionRefused.not_a_list(key)
-            data[key] = [*items, value]
-            result = len(items) + 1
-        texts = {key: encode(value, key) for key, value in data.items()}
-        # Removing must always be possible, also from a session that a smaller limit caught too large.
-        may_grow = change.set or change.add or change.append
-        size = sum(len(key.encode()) + len(text.encode()) for key, text in texts.items())
-        if may_grow and size > self.max_bytes:
-            raise SessionRefused.too_large(self.max_bytes)
-        return texts, result

@@ -1,0 +1,339 @@
+"""Sessions in memcached alone: one item each, changed by compare-and-swap. Fast, and gone with it.
+
+What it cannot promise, and the table can: memcached keeps everything in memory, so a restart loses all
+sessions, and a lack of memory those that were not used for longest. A session that is lost reads as unknown.
+Who is to be logged out everywhere stands in one item per user; if that one is lost, nobody is.
+When a session expires is known to about a second: memcached tells its time in whole ones.
+A reader in another language finds JSON: {"data", "version", "user", "expires_at", "absolute_at"}; data is
+null in a tombstone.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+from .applied import applied
+from .cached import CacheUnavailable
+from .handler import (
+    Change,
+    Json,
+    Lifetimes,
+    SessionConflict,
+    SessionError,
+    SessionGone,
+    SessionStoreUnavailable,
+    Stored,
+    Written,
+)
+from .memcached_client import Memcached
+
+T = TypeVar("T")
+
+# memcached takes a longer time for a date. So does nobody who reads its manual.
+LONGEST_S = 30 * 24 * 3600
+# Seconds that an item outlives its session: whether it has expired is decided here, memcached only tidies up.
+TIDY_AFTER_S = 60
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Return the seconds since the epoch, on the store's clock. May raise CacheUnavailable."""
+
+
+@dataclass(slots=True)
+class MemcachedClock:
+    """memcached's clock, as one process knows it: servers hop, and their clocks differ.
+
+    It is asked once in every_s. What it says is up to a second late, so of all answers the one
+    that was the least late counts.
+    """
+
+    memcached: Memcached
+    every_s: float = 10.0
+    _ahead_s: float = -math.inf  # of time.monotonic(), at least
+    _started: float = 0.0
+    _asked: float = -math.inf
+    _asking: threading.Lock = field(default_factory=threading.Lock)
+
+    def now(self) -> float:
+        with self._asking:
+            if time.monotonic() - self._asked > self.every_s:
+                self._ask()
+        return time.monotonic() + self._ahead_s
+
+    def _ask(self) -> None:
+        stats: dict[bytes, Any] = self.memcached.ask(lambda connection: connection.stats())
+        now, started = float(stats[b"time"]), float(stats[b"time"]) - float(stats[b"uptime"])
+        self._asked = time.monotonic()
+        ahead_s = now - self._asked
+        # Another memcached, with another clock: what was kept in the one before is gone as well.
+        is_same = abs(started - self._started) <= 1
+        self._ahead_s = max(self._ahead_s, ahead_s) if is_same else ahead_s
+        self._started = started
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    data: dict[str, Json] | None  # None: a tombstone
+    user: str | None
+    expires_at: float
+    absolute_at: float
+    version: int = 1
+
+    @classmethod
+    def of(cls, value: bytes) -> _Record:
+        return cls(**json.loads(value))
+
+    def text(self, texts: dict[str, str] | None = None) -> bytes:
+        """Return the JSON of all; texts: that of the data, key by key, where it is known."""
+        if texts is None:
+            data = json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
+        else:
+            members = (f"{json.dumps(key, ensure_ascii=False)}:{text}" for key, text in texts.items())
+            data = "{" + ",".join(members) + "}"
+        rest = json.dumps(
+            {
+                "version": self.version,
+                "user": self.user,
+                "expires_at": self.expires_at,
+                "absolute_at": self.absolute_at,
+            },
+            ensure_ascii=False,
+        )
+        return f'{{"data":{data},{rest[1:]}'.encode()
+
+
+@dataclass(slots=True)
+class MemcachedHandler:
+    """Sessions in memcached. One instance serves one request at a time.
+
+    deadline_s: how long one request may try again because others were faster.
+    """
+
+    items: Memcached
+    clock: Clock
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    max_bytes: int = 65536
+    deadline_s: float = 2.5
+    _ends_at: float = 0.0
+
+    def open(self) -> None:
+        self._ends_at = time.monotonic() + self.deadline_s
+
+    def close(self) -> None:
+        pass
+
+    def read(self, key: bytes) -> Stored | None:
+        record, _ = _asked(lambda: self._find(key))
+        if record is None or record.data is None:
+            return None
+        now = _asked(self.clock.now)
+        return Stored(
+            data=record.data,
+            version=record.version,
+            user=record.user,
+            ttl_s=int(record.expires_at - now),
+            touch_gains_s=int(self._touched(record, now) - record.expires_at),
+        )
+
+    def write(self, key: bytes, change: Change) -> Written:
+        return _asked(lambda: self._create(key, change) if change.create else self._change(key, change))
+
+    def destroy(self, key: bytes) -> None:
+        _asked(lambda: self._end(key))
+
+    def keys_of_user(self, user: str) -> list[bytes]:
+        return _asked(lambda: self._of_user(user)[0])
+
+    def end_user(self, user: str) -> int:
+        return _asked(lambda: self._end_user(user))
+
+    def clean(self) -> int:
+        """Remove nothing: memcached does it by itself, by the time that each item came with."""
+        return 0
+
+    # How it is done. Raises CacheUnavailable.
+
+    def _find(self, key: bytes) -> tuple[_Record | None, bytes]:
+        """Return what is kept under the key and has not expired, tombstones included, and its token."""
+        item = self.items.gets(_session(key))
+        if item is None:
+            return None, b""
+        record = _Record.of(item.value)
+        return (record if record.expires_at > self.clock.now() else None), item.token
+
+    def _create(self, key: bytes, change: Change) -> Written:
+        now = self.clock.now()
+        texts, result = applied(change, {}, self.max_bytes)
+        record = self._started(_Record(None, change.user, 0, 0), now)
+        if record.user is not None:
+            self._list(record.user, key, record)
+        if not self.items.add(_session(key), record.text(texts), self._kept_s(record, now)):
+            raise SessionConflict("the new key is taken")
+        return Written(1 if result is None else None, result)
+
+    def _change(self, key: bytes, change: Change) -> Written:
+        if change.rotate_to is not None:
+            return self._rotate(key, change, change.rotate_to)
+        while self._may_try():
+            old, token = self._live(key)
+            now = self.clock.now()
+            if change.is_touch:
+                texts, written, new = None, Written(None), old
+            else:
+                texts, written, new = self._changed(old, change)
+            new = replace(new, expires_at=self._touched(new, now))
+            if change.user is not None:
+                self._list(change.user, key, new)
+            if self._replace(key, new.text(texts), token, new, now):
+                return written
+        raise self._overtaken()
+
+    def _rotate(self, old_key: bytes, change: Change, new_key: bytes) -> Written:
+        # The new item first: were it the tombstone, a server that dies in between would take the session
+        # along. Nobody knows the new key yet, so until the old one is buried it is this request's alone.
+        name, is_ours = _session(new_key), False
+        try:
+            while self._may_try():
+                old, token = self._live(old_key)
+                now = self.clock.now()
+                texts, written, new = self._changed(old, change)
+                new = self._started(new, now)
+                if new.user is not None:
+                    self._list(new.user, new_key, new)
+                if is_ours:
+                    self.items.set(name, new.text(texts), self._kept_s(new, now))
+                elif not self.items.add(name, new.text(texts), self._kept_s(new, now)):
+                    raise SessionConflict("the new key is taken")
+                is_ours = True
+                if self._bury(old_key, token, now):
+                    return written
+        except SessionError:
+            # Not after a lost answer: then the session may have moved already.
+            if is_ours:
+                self.items.set(name, b"", -1)
+            raise
+        raise self._overtaken()
+
+    def _live(self, key: bytes) -> tuple[_Record, bytes]:
+        record, token = self._find(key)
+        if record is None or record.data is None:
+            raise SessionGone(ended=record is not None)
+        return record, token
+
+    def _changed(self, old: _Record, change: Change) -> tuple[dict[str, str], Written, _Record]:
+        if change.expected_version not in (None, old.version):
+            raise SessionConflict(f"version {change.expected_version} is now {old.version}")
+        texts, result = applied(change, old.data or {}, self.max_bytes)
+        new = replace(old, user=change.user or old.user, version=old.version + 1)
+        return texts, Written(new.version if result is None else None, result), new
+
+    def _end(self, key: bytes) -> None:
+        while self._may_try():
+            record, token = self._find(key)
+            if record is None or record.data is None or self._bury(key, token, self.clock.now()):
+                return
+        raise self._overtaken()
+
+    def _bury(self, key: bytes, token: bytes, now: float) -> bool:
+        ends_at = now + self.lifetimes.tombstone_s
+        tombstone = _Record(None, None, ends_at, ends_at)
+        return self._replace(key, tombstone.text(), token, tombstone, now)
+
+    def _end_user(self, user: str) -> int:
+        ended = 0
+        while self._may_try():
+            keys, token = self._of_user(user)
+            for key in keys:
+                self._end(key)
+            ended += len(keys)
+            # A login beside this lists the new key before it ends the old one: then the list is another.
+            item = self.items.gets(_list_of(user))
+            if not keys and (item.token if item else b"") == token:
+                return ended
+        raise CacheUnavailable("the user kept logging in while every session was being ended")
+
+    # Who has which sessions: keys, and until when at most each is worth asking for
+
+    def _of_user(self, user: str) -> tuple[list[bytes], bytes]:
+        """Return the keys of the user's live sessions, and the token of the list they stand in."""
+        item = self.items.gets(_list_of(user))
+        if item is None:
+            return [], b""
+        listed = [base64.urlsafe_b64decode(key + "=") for key in json.loads(item.value)]
+        found = [(key, self._find(key)[0]) for key in listed]
+        return [
+            key for key, record in found if record and record.data is not None and record.user == user
+        ], item.token
+
+    def _list(self, user: str, key: bytes, record: _Record) -> None:
+        """Put the key into the user's list. Before the session is theirs, so that no list misses one."""
+        name = _list_of(user)
+        while self._may_try():
+            now = self.clock.now()
+            item = self.items.gets(name)
+            listed = {} if item is None else json.loads(item.value)
+            listed = {other: until for other, until in listed.items() if until > now}
+            listed[_text(key)] = record.absolute_at
+            value = json.dumps(listed).encode()
+            kept_s = self._exptime(max(listed.values()) - now, now)
+            if item is None:
+                is_done = self.items.add(name, value, kept_s)
+            else:
+                is_done = self.items.cas(name, value, item.token, kept_s)
+            if is_done:
+                return
+        raise self._overtaken()
+
+    # Times
+
+    def _started(self, record: _Record, now: float) -> _Record:
+        absolute_at = now + self.lifetimes.absolute_s
+        return replace(
+            record, expires_at=min(now + self.lifetimes.idle_s, absolute_at), absolute_at=absolute_at
+        )
+
+    def _touched(self, record: _Record, now: float) -> float:
+        return min(max(record.expires_at, now + self.lifetimes.idle_s), record.absolute_at)
+
+    def _replace(self, key: bytes, text: bytes, token: bytes, record: _Record, now: float) -> bool:
+        return self.items.cas(_session(key), text, token, self._kept_s(record, now))
+
+    def _kept_s(self, record: _Record, now: float) -> int:
+        return self._exptime(record.expires_at - now, now)
+
+    def _exptime(self, seconds: float, now: float) -> int:
+        seconds += TIDY_AFTER_S
+        return math.ceil(seconds if seconds < LONGEST_S else now + seconds)
+
+    def _overtaken(self) -> CacheUnavailable:
+        return CacheUnavailable(f"others were faster for {self.deadline_s} s")
+
+    def _may_try(self) -> bool:
+        return time.monotonic() < self._ends_at
+
+
+def _asked(ask: Callable[[], T]) -> T:
+    try:
+        return ask()
+    except CacheUnavailable as error:
+        raise SessionStoreUnavailable(f"the sessions in memcached: {error}") from error
+
+
+def _text(key: bytes) -> str:
+    return base64.urlsafe_b64encode(key).decode().rstrip("=")
+
+
+def _session(key: bytes) -> str:
+    return "session:" + _text(key)
+
+
+def _list_of(user: str) -> str:
+    return "user:" + base64.urlsafe_b64encode(user.encode()).decode()
