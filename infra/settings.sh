@@ -16,6 +16,10 @@ setting() { # setting NAME DEFAULT
   printf '%s' "${line:-$2}"
 }
 
+uses_memcached() {
+  [ "$(setting CACHE none)" = memcached ] || [ "$(setting STORE mysql)" = memcached ]
+}
+
 # Puts the base images that infra/images/ensure chose into the environment, where Compose and tests look.
 export_images() {
   set -a

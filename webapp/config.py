@@ -1,7 +1,8 @@
 """The environment, read once at boot into a frozen dataclass, or refused.
 
 Every setting with its meaning, unit and default is in .env.example; a test compares the two.
-Where the database is and who asks it (DB_HOST, DB_PORT, DB_USER, DB_PASSWORD_FILE) is docker-compose.yml's.
+Where the database and memcached are and who asks them (DB_HOST, DB_PORT, DB_USER, DB_PASSWORD_FILE,
+MEMCACHED_HOST, MEMCACHED_PORT) is docker-compose.yml's.
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ DRAINING = Path("/dev/shm/draining")
 # Seconds. With the time to drain it has to fit in the stop_grace_period of docker-compose.yml.
 MAX_STORE_DEADLINE_S = 5
 
+# Seconds. A copy that lives for minutes saves hardly more statements than one that lives for one.
+MAX_CACHE_TTL_S = 60
+
+# An item of memcached is at most 1 MiB, with its name and what else belongs to a session.
+MAX_MEMCACHED_BYTES = 1_000_000
+
 
 class ConfigError(ValueError):
     """A setting cannot be used. The message names the variable, its value and what to type."""
@@ -25,6 +32,11 @@ class ConfigError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Config:
     web_workers: int
+    store: str
+    cache: str
+    cache_ttl_s: int
+    memcached_host: str
+    memcached_port: int
     db_host: str
     db_port: int
     db_name: str
@@ -59,6 +71,11 @@ def read_config(env: Mapping[str, str]) -> Config:
     """Return the settings in env, defaults filled in. Raises ConfigError at the first bad one."""
     config = Config(
         web_workers=whole(env, "WEB_WORKERS", 1, unit="processes"),
+        store=one_of(env, "STORE", ("mysql", "memcached")),
+        cache=one_of(env, "CACHE", ("none", "memcached")),
+        cache_ttl_s=whole(env, "CACHE_TTL_S", 5, unit="seconds"),
+        memcached_host=env.get("MEMCACHED_HOST", "memcached"),
+        memcached_port=whole(env, "MEMCACHED_PORT", 11211, unit="port"),
         db_host=env.get("DB_HOST", "db"),
         db_port=whole(env, "DB_PORT", 3306, unit="port"),
         db_name=env.get("DB_NAME", "hopproof"),
@@ -73,7 +90,7 @@ def read_config(env: Mapping[str, str]) -> Config:
         tombstone_s=whole(env, "TOMBSTONE_S", 60, unit="seconds"),
         session_cookie=cookie_name(env, "SESSION_COOKIE", "session"),
         session_cookie_max_age_s=whole(env, "SESSION_COOKIE_MAX_AGE_S", 0, unit="seconds", least=0) or None,
-        session_cookie_secure=yes_or_no(env, "SESSION_COOKIE_SECURE", "no"),
+        session_cookie_secure=one_of(env, "SESSION_COOKIE_SECURE", ("no", "yes")) == "yes",
         janitor_period_s=whole(env, "JANITOR_PERIOD_S", 60, unit="seconds"),
         janitor_batch=whole(env, "JANITOR_BATCH", 500, unit="rows"),
         janitor_pause_ms=whole(env, "JANITOR_PAUSE_MS", 50, unit="milliseconds"),
@@ -82,6 +99,20 @@ def read_config(env: Mapping[str, str]) -> Config:
         raise ConfigError(
             f"STORE_DEADLINE_S={config.store_deadline_s} is above {MAX_STORE_DEADLINE_S}: the balancer and "
             "`docker stop` would cut off who still waits; try STORE_DEADLINE_S=2.5"
+        )
+    if config.cache_ttl_s > MAX_CACHE_TTL_S:
+        raise ConfigError(
+            f"CACHE_TTL_S={config.cache_ttl_s} is above {MAX_CACHE_TTL_S}: after an outage of memcached "
+            "there would be no copies for three times as long; try CACHE_TTL_S=5"
+        )
+    if config.store == config.cache:
+        raise ConfigError(
+            "CACHE='memcached' in front of STORE='memcached' would copy what is there already; try CACHE=none"
+        )
+    if config.store == "memcached" and config.session_max_bytes > MAX_MEMCACHED_BYTES:
+        raise ConfigError(
+            f"SESSION_MAX_BYTES={config.session_max_bytes} is above {MAX_MEMCACHED_BYTES}, the most that "
+            "STORE='memcached' takes; try SESSION_MAX_BYTES=65536"
         )
     if config.session_touch_s >= config.session_idle_s:
         raise ConfigError(
@@ -105,11 +136,12 @@ def decimal(env: Mapping[str, str], name: str, default: float, *, unit: str) -> 
     raise ConfigError(f"{name}={raw!r} is not a positive number of {unit}; try {name}={default}")
 
 
-def yes_or_no(env: Mapping[str, str], name: str, default: str) -> bool:
-    raw = env.get(name) or default
-    if raw in ("yes", "no"):
-        return raw == "yes"
-    raise ConfigError(f"{name}={raw!r} is neither yes nor no; try {name}={default}")
+def one_of(env: Mapping[str, str], name: str, choices: tuple[str, str]) -> str:
+    """Return one of two words; the first is the default."""
+    raw = env.get(name) or choices[0]
+    if raw in choices:
+        return raw
+    raise ConfigError(f"{name}={raw!r} is neither {' nor '.join(choices)}; try {name}={choices[0]}")
 
 
 def cookie_name(env: Mapping[str, str], name: str, default: str) -> str:

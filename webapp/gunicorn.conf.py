@@ -26,8 +26,9 @@ limit_request_field_size = 65536
 worker_tmp_dir = "/dev/shm"
 # Nobody uses it, and it fails on a read-only root.
 control_socket_disable = True
-# What a request may wait for its store, and air. The longest drain and this fit in the stop_grace_period.
-graceful_timeout = math.ceil(settings.store_deadline_s) + 1
+# What a request may wait for its store, and air; with a cache that is away, it waits for the other servers,
+# too. The longest drain and this fit in the stop_grace_period.
+graceful_timeout = math.ceil(settings.store_deadline_s) + (1 if settings.cache == "none" else 3)
 # Trust in X-Forwarded-* is a matter of the app, and it has none.
 forwarded_allow_ips = ""
 accesslog = None  # the balancer logs every request, with the server that answered

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import log
 from config import read_config
 from sessions.handler import SessionHandler, SessionStoreUnavailable
-from store import mysql_handlers
+from store import janitor_handlers
 
 logger = logging.getLogger("janitor")
 
@@ -50,7 +50,7 @@ def main() -> None:
     # for a lock that its own thread holds, for ever.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=stop_when_told, daemon=True).start()
-    clean_every(config.janitor_period_s, mysql_handlers(config, connections=1), stop)
+    clean_every(config.janitor_period_s, janitor_handlers(config), stop)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,62 @@
-"""Config → session handlers on MySQL, for the web servers and the janitor alike."""
+"""Config → session handlers, for the web servers and the janitor."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from config import Config
-from sessions.handler import Lifetimes
+from sessions.breaker import Breaker
+from sessions.cached import CachedHandler, Lookout
+from sessions.handler import Lifetimes, SessionHandler
+from sessions.memcached import MemcachedClock, MemcachedHandler
+from sessions.memcached_client import Memcached
 from sessions.mysql import Database, MySQLHandler
+from sessions.mysql_switch import MySQLSwitch
+
+
+def web_handlers(config: Config) -> Callable[[], SessionHandler]:
+    """Return a maker of the handlers that serve requests: on what store, behind what cache."""
+    if config.store == "memcached":
+        return memcached_handlers(config)
+    new_handler = mysql_handlers(config, config.db_pool)
+    if config.cache == "none":
+        return new_handler
+    cache = Breaker(Memcached(config.memcached_host, config.memcached_port))
+    lookout = Lookout(config.cache_ttl_s)
+
+    def new_cached_handler() -> CachedHandler:
+        inner = new_handler()
+        return CachedHandler(inner, cache, MySQLSwitch(inner), lookout)
+
+    return new_cached_handler
+
+
+def janitor_handlers(config: Config) -> Callable[[], SessionHandler]:
+    """Return a maker of the handlers that clean. Copies need no cleaning: an expired one serves nobody."""
+    if config.store == "memcached":
+        return memcached_handlers(config)
+    return mysql_handlers(config, connections=1)
+
+
+def memcached_handlers(config: Config) -> Callable[[], MemcachedHandler]:
+    """Return a maker of handlers that share this process's connections."""
+    memcached = Memcached(config.memcached_host, config.memcached_port)
+    clock = MemcachedClock(memcached)
+
+    def new_handler() -> MemcachedHandler:
+        return MemcachedHandler(
+            memcached,
+            clock,
+            lifetimes(config),
+            max_bytes=config.session_max_bytes,
+            deadline_s=config.store_deadline_s,
+        )
+
+    return new_handler
+
+
+def lifetimes(config: Config) -> Lifetimes:
+    return Lifetimes(config.session_idle_s, config.session_absolute_s, config.tombstone_s)
 
 
 def mysql_handlers(config: Config, connections: int) -> Callable[[], MySQLHandler]:
@@ -19,12 +69,11 @@ def mysql_handlers(config: Config, connections: int) -> Callable[[], MySQLHandle
         password=config.db_password(),
         connections=connections,
     ).pool()
-    lifetimes = Lifetimes(config.session_idle_s, config.session_absolute_s, config.tombstone_s)
 
     def new_handler() -> MySQLHandler:
         return MySQLHandler(
             pool,
-            lifetimes,
+            lifetimes(config),
             max_bytes=config.session_max_bytes,
             deadline_s=config.store_deadline_s,
             clean_batch=config.janitor_batch,

@@ -10,11 +10,11 @@ from app import build_app
 from config import DRAINING, read_config
 from plugin import Cookie, SessionPlugin
 from sessions.handler import SessionStoreUnavailable
-from store import mysql_handlers
+from store import web_handlers
 
 log.to_stdout()
 config = read_config(os.environ)
-new_handler = mysql_handlers(config, config.db_pool)
+new_handler = web_handlers(config)
 
 
 def store_answers() -> bool:

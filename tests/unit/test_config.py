@@ -8,7 +8,7 @@ from config import Config, ConfigError, read_config
 
 ENV_EXAMPLE = Path(__file__).parents[2] / ".env.example"
 # Wired by docker-compose.yml: nothing that anybody should set.
-WIRED = {"DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD_FILE"}
+WIRED = {"DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD_FILE", "MEMCACHED_HOST", "MEMCACHED_PORT"}
 
 
 class Asked(dict):
@@ -61,7 +61,10 @@ def test_a_setting_in_the_environment_is_taken():
     assert (config.session_idle_s, config.store_deadline_s, config.session_cookie_secure) == (90, 1.5, True)
 
 
-@pytest.mark.parametrize("name", sorted(names() - {"DB_HOST", "DB_NAME", "DB_USER", "DB_PASSWORD_FILE"}))
+TEXTS = {"DB_HOST", "DB_NAME", "DB_USER", "DB_PASSWORD_FILE", "MEMCACHED_HOST"}
+
+
+@pytest.mark.parametrize("name", sorted(names() - TEXTS))
 def test_an_empty_setting_is_the_default(name):
     # Compose passes what .env does not set as an empty text.
     assert read_config({name: ""}) == read_config({})
@@ -104,8 +107,11 @@ def test_a_cookie_of_max_age_zero_ends_with_the_browser():
         ("STORE_DEADLINE_S", "inf", "positive number of seconds"),
         ("STORE_DEADLINE_S", "-2.5", "positive number of seconds"),
         ("STORE_DEADLINE_S", "2,5", "positive number of seconds"),
-        ("SESSION_COOKIE_SECURE", "true", "neither yes nor no"),
-        ("SESSION_COOKIE_SECURE", "1", "neither yes nor no"),
+        ("SESSION_COOKIE_SECURE", "true", "neither no nor yes"),
+        ("SESSION_COOKIE_SECURE", "1", "neither no nor yes"),
+        ("CACHE", "redis", "neither none nor memcached"),
+        ("CACHE", "yes", "neither none nor memcached"),
+        ("STORE", "MySQL", "neither mysql nor memcached"),
         ("SESSION_COOKIE", "my session", "letters"),
         ("SESSION_COOKIE", "a;b", "letters"),
         ("SESSION_COOKIE", "a=b", "letters"),
@@ -120,6 +126,29 @@ def test_a_bad_value_names_variable_value_and_expectation(name, raw, expectation
     assert f"{name}={raw!r}" in str(error.value)
     assert expectation in str(error.value)
     assert "try " in str(error.value)
+
+
+def test_there_is_no_cache_unless_somebody_wants_one():
+    config = read_config({})
+
+    assert (config.store, config.cache, config.cache_ttl_s) == ("mysql", "none", 5)
+
+
+def test_copies_that_would_live_for_long_stop_the_boot():
+    assert read_config({"CACHE_TTL_S": "60"}).cache_ttl_s == 60
+    with pytest.raises(ConfigError, match="try CACHE_TTL_S=5"):
+        read_config({"CACHE_TTL_S": "61"})
+
+
+def test_memcached_in_front_of_memcached_stops_the_boot():
+    with pytest.raises(ConfigError, match="try CACHE=none"):
+        read_config({"STORE": "memcached", "CACHE": "memcached"})
+
+
+def test_sessions_that_no_item_of_memcached_can_hold_stop_the_boot():
+    assert read_config({"SESSION_MAX_BYTES": "2000000"}).session_max_bytes == 2_000_000
+    with pytest.raises(ConfigError, match="try SESSION_MAX_BYTES=65536"):
+        read_config({"SESSION_MAX_BYTES": "2000000", "STORE": "memcached"})
 
 
 @pytest.mark.parametrize("touch_s", [1800, 1801])

@@ -13,7 +13,14 @@ ROOT = Path(__file__).parents[2]
 LISTED = dict(re.findall(r"^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 # Not settings: chosen by infra/images/ensure, by Compose, and by the tests.
-NOT_SETTINGS = {"PYTHON_IMAGE", "HAPROXY_IMAGE", "MYSQL_IMAGE", "COMPOSE_PROJECT_NAME", "HOPPROOF_STATE"}
+NOT_SETTINGS = {
+    "PYTHON_IMAGE",
+    "HAPROXY_IMAGE",
+    "MYSQL_IMAGE",
+    "MEMCACHED_IMAGE",
+    "COMPOSE_PROJECT_NAME",
+    "HOPPROOF_STATE",
+}
 
 
 def test_every_variable_of_the_compose_file_is_listed() -> None:
@@ -43,11 +50,17 @@ def test_the_app_reads_the_list_as_its_own_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in LISTED if name.startswith(("SESSION_", "JANITOR_", "STORE_"))]
+    "name",
+    [name for name in LISTED if name.startswith(("SESSION_", "JANITOR_", "STORE", "CACHE"))],
 )
 def test_a_listed_setting_of_the_app_is_read(name: str) -> None:
     changed = {**LISTED, "SESSION_IDLE_S": "999"}
-    changed[name] = {"SESSION_COOKIE": "sid", "SESSION_COOKIE_SECURE": "yes"}.get(name, "4")
+    changed[name] = {
+        "SESSION_COOKIE": "sid",
+        "SESSION_COOKIE_SECURE": "yes",
+        "STORE": "memcached",
+        "CACHE": "memcached",
+    }.get(name, "4")
     if name == "SESSION_IDLE_S":
         changed[name] = "1000"
     assert read_config(changed) != read_config({**LISTED, "SESSION_IDLE_S": "999"})
