@@ -31,6 +31,14 @@ def test_a_rolling_deploy_replaces_every_server_and_fails_no_request(
     crowd.assert_nothing_lost()
 
 
+def test_nobody_serves_copies_while_two_versions_serve(deployment: Deployment) -> None:
+    deployment.sql("UPDATE hopproof.cache_switch SET off_until = 0")
+    deployment.script("infra/deploy")
+
+    ((off_for_s,),) = deployment.sql("SELECT off_until - UNIX_TIMESTAMP() FROM hopproof.cache_switch")
+    assert 60 < float(off_for_s) <= 121
+
+
 def test_an_interrupted_deploy_is_completed_by_the_next_and_fails_no_request(
     deployment: Deployment, crowd: Crowd
 ) -> None:
