@@ -110,7 +110,7 @@ SYSTEMS = {
         language="PHP",
         creates_tables=("bash", "/app/start", "create-tables"),
     ),
-    # One process with 4 connections 401 and 604, with 1 236 and 274; two with 4 338 and 307, with 1 285 and 479.
+    # One process, 4 connections: 401 and 604, 1: 236 and 274; two, 4: 338 and 307, 1: 285 and 479.
     "express-mysql-session": System(
         "Express, express-mysql-session",
         "express-mysql-session",

@@ -7,9 +7,7 @@ https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_respon
 
 from __future__ import annotations
 
-import select
 import socket
-import ssl
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,16 +15,21 @@ from typing import Any, NamedTuple
 import pymysql
 from pymysql.constants import COMMAND, CR
 
+from .pool import said_something
+
 OK, ERROR, END, NULL = 0x00, 0xFF, 0xFE, 0xFB
 # An end looks like a very long value but for its length.
 MAX_END_BYTES = 8
 
 
 class Answer(NamedTuple):
-    """What a statement came to: rows of values, as the server spells them; or how many rows it matched,
-    and what LAST_INSERT_ID(…) brought back."""
+    """What a statement came to.
 
-    rows: Sequence[Sequence[bytes | None]]
+    rows: of values as the server spells them, as bytes, None for NULL. carried: what LAST_INSERT_ID(…)
+    brought back with the acknowledgement.
+    """
+
+    rows: Sequence[Sequence[Any]]
     matched: int
     carried: int
 
@@ -111,17 +114,7 @@ class Connection(pymysql.connections.Connection):
         return received[4:end]
 
     def said_something(self) -> bool:
-        try:
-            if isinstance(self._socket, ssl.SSLSocket):
-                return bool(select.select([self._socket], [], [], 0)[0])
-            # A peek and no select: gevent's lets other requests run first, also when it does not wait.
-            self._socket.settimeout(0)
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except (OSError, ValueError, TypeError, AttributeError):
-            pass  # closed, or a descriptor beyond what select can watch: a new connection is the safe answer
-        return True
+        return said_something(self._sock)  # type: ignore[attr-defined]
 
     def abandon(self) -> None:
         self._force_close()  # type: ignore[attr-defined]

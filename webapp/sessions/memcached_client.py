@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -11,7 +10,7 @@ from pymemcache.client.base import Client
 from pymemcache.exceptions import MemcacheError
 
 from .cached import CacheUnavailable, Item
-from .pool import Pool, PoolExhausted
+from .pool import Pool, PoolExhausted, said_something
 
 T = TypeVar("T")
 
@@ -24,10 +23,10 @@ class Connection(Client):  # type: ignore[misc]  # the library has no types
         return self.sock is not None
 
     def said_something(self) -> bool:
-        try:
-            return bool(select.select([self.sock], [], [], 0)[0])
-        except (OSError, ValueError, TypeError):
-            return True
+        said = said_something(self.sock)
+        if self.sock is not None:
+            self.sock.settimeout(self.timeout)  # the library sets it once
+        return said
 
     def abandon(self) -> None:
         self.close()

@@ -288,7 +288,7 @@ class MySQLHandler:
         try:
             while True:
                 self._left_s = self.deadline_s  # nobody waits for clean: each batch has a deadline of its own
-                expired = sorted(key or b"" for (key,) in self._ask(sql(EXPIRED, self.clean_batch)).rows)
+                expired = sorted(key for (key,) in self._ask(sql(EXPIRED, self.clean_batch)).rows)
                 if expired:
                     removed += self._ask(sql(REMOVE, expired)).matched
                 if len(expired) < self.clean_batch:

@@ -10,6 +10,9 @@ time, but here waiting, connecting and the statements share one deadline per req
 from __future__ import annotations
 
 import os
+import select
+import socket
+import ssl
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -35,6 +38,21 @@ class Connection(Protocol):
 
 
 C = TypeVar("C", bound=Connection)
+
+
+def said_something(sock: socket.socket | None) -> bool:
+    """Say whether bytes, or the end, have come on a socket, or it is closed. It does not block afterwards."""
+    try:
+        if isinstance(sock, ssl.SSLSocket):
+            return bool(select.select([sock], [], [], 0)[0])
+        # A peek and no select: gevent's lets other requests run first, also when it does not wait.
+        sock.settimeout(0)  # type: ignore[union-attr]
+        sock.recv(1, socket.MSG_PEEK)  # type: ignore[union-attr]
+    except BlockingIOError:
+        return False
+    except (OSError, ValueError, TypeError, AttributeError):
+        pass  # closed, or a descriptor beyond what select can watch: a new connection is the safe answer
+    return True
 
 
 class Pool(Generic[C]):
