@@ -16,14 +16,15 @@ What keeps it so, and what each step closes:
    look at the switch began less than horizon_s ago and showed it on; so the writer waits that
    long, once per outage, and goes on. The switch comes on by itself, when every copy from before
    the last such write is older than ttl_s, and so served by nobody.
-5. A write whose answer got lost may still happen: its mark stays until it expires, after mark_s.
+5. A write whose answer got lost may still happen: its mark stays until it expires, after MARK_S.
 
 How old a copy is, the database's clock says, as each process knows it from its last look: neither
 the servers' clocks nor the cache's matter, nor that a frozen cache thaws with yesterday's copies.
 
-Not closed: a write whose answer got lost and that the database carries out more than mark_s later,
-or a mark evicted at that moment: then, for at most ttl_s, one server may show the new session and
-another the old. One cache, not several that are taken for one.
+Not closed: a write whose answer got lost and that the database carries out more than MARK_S later (with
+the cache off: 2 ttl_s); or a mark that the cache loses in the middle of a write. Then, for at most ttl_s,
+one server may show the new session and another the old; what was acknowledged stays acknowledged. And
+several caches that are taken for one.
 """
 
 from __future__ import annotations
