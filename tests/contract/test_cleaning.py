@@ -15,6 +15,14 @@ def test_cleaning_removes_expired_sessions_and_tells_how_many(world, handler):
     assert world.row_count() == 0
 
 
+def test_cleaning_removes_more_rows_than_the_packets_of_an_answer_have_numbers(sql_world):
+    for _ in range(600):  # 256 numbers, then they begin anew
+        sql_world.put()
+    sql_world.age(10_000)
+
+    assert sql_world.new_handler().clean() == 600
+
+
 def test_cleaning_spares_every_live_session(world, handler):
     world.put(a=1)
     world.age(10_000)

@@ -154,7 +154,8 @@ class Auditor:
 
     def _clean(self, cleaners: int) -> None:
         janitor = self._stack.container("janitor")
-        command = ["python", "-c", ONE_PASS, *janitor.attrs["Config"]["Cmd"]]
+        # A janitor that cannot clean says so, and tries again for ever.
+        command = ["timeout", "60", "python", "-c", ONE_PASS, *janitor.attrs["Config"]["Cmd"]]
         with ThreadPoolExecutor(cleaners) as pool:
             for cleaner in [pool.submit(janitor.exec_run, command) for _ in range(cleaners)]:
                 assert cleaner.result().exit_code == 0, cleaner.result().output

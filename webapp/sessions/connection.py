@@ -90,7 +90,7 @@ class Connection(pymysql.connections.Connection):
         return Answer(rows, len(rows), 0)
 
     def _answer(self) -> list[bytes]:
-        packets = [self._packet()]
+        packets = [self._packet(is_first=True)]
         if packets[0][0] not in (OK, ERROR):
             ends = 0
             while ends < 2 and packets[-1][0] != ERROR:
@@ -98,7 +98,7 @@ class Connection(pymysql.connections.Connection):
                 ends += packets[-1][0] == END and len(packets[-1]) <= MAX_END_BYTES
         return packets
 
-    def _packet(self) -> bytes:
+    def _packet(self, *, is_first: bool = False) -> bytes:
         """Return the next packet without its header: three bytes of length and a number."""
         received = self._received
         while len(received) < 4 or len(received) < (end := 4 + int.from_bytes(received[:3], "little")):
@@ -107,8 +107,8 @@ class Connection(pymysql.connections.Connection):
             if not chunk:
                 raise ConnectionError("the server closed the connection")
             received += chunk
-        if received[3] == 0:
-            # Answers are numbered from 1: this was said before anything was asked.
+        if is_first and received[3] == 0:
+            # The packets of an answer are numbered from 1, and on from 255 to 0. This is none.
             raise ConnectionError("the server said goodbye")
         self._received = received[end:]
         return received[4:end]
