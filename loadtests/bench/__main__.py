@@ -106,8 +106,15 @@ def measure(course: Course, timed: dict[str, Timed], rounds: int) -> dict[str, l
     for number in range(rounds):
         # Another order each time: who comes after whom should not decide.
         shift = number % len(timed) if timed else 0
-        for name in [*timed][shift:] + [*timed][:shift]:
-            say(f"round {number + 1}/{rounds}  {name:22} {timed[name].round(SECONDS)}")
+        turn = {name: timed[name] for name in [*timed][shift:] + [*timed][:shift]}
+        for one in turn.values():
+            one.begin_round()
+        # Everybody's reads, then everybody's writes: what is compared lies seconds apart, not minutes.
+        for work in WORKS:
+            speeds = [f"{name} {one.measure(work, SECONDS)}" for name, one in turn.items()]
+            say(f"round {number + 1}/{rounds} {work:9} {'  '.join(speeds)}")
+        for one in turn.values():
+            one.end_round()
         for limit, found in measure_limits(course, timed).items():
             limits.setdefault(limit, []).append(found)
     return limits

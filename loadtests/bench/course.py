@@ -159,24 +159,27 @@ class Timed:
         self.course = course
         self.system = system
         self.works: dict[str, list[Measurement]] = {work: [] for work in WORKS}
+        self._before: dict[str, Any] = {}
 
-    def round(self, seconds: int) -> str:
-        """Measure every work once, and return the speeds in words."""
-        course, system = self.course, self.system
-        before = course.look(system)
-        # One second of what comes next, unmeasured: connections are opened, caches filled.
-        course.measure(system, "none", 1)
-        done = {work: course.measure(system, work, seconds) for work in WORKS}
-        after = course.look(system)
+    def begin_round(self) -> None:
+        self._before = self.course.look(self.system)
+        # A second that does not count: connections are opened, caches filled.
+        self.course.measure(self.system, "read", 1)
+
+    def measure(self, work: str, seconds: int) -> str:
+        """Measure one work once more, and return the speed in words."""
+        found = self.course.measure(self.system, work, seconds)
+        self.works[work].append(found)
+        return "INVALID" if "invalid" in found else f"{found['rps']:,.0f}"
+
+    def end_round(self) -> None:
+        """See what became of the sessions since the round began."""
+        after = self.course.look(self.system)
         for work, sessions in (("write", "spread"), ("write_one", "one")):
-            counts = before["counts"][sessions], after["counts"][sessions]
-            done[work]["lost"] = lost(done[work]["requests"], *counts)
+            latest = self.works[work][-1]
+            counts = self._before["counts"][sessions], after["counts"][sessions]
+            latest["lost"] = lost(latest["requests"], *counts)
         if after["broken"]:
-            for found in done.values():
-                found.setdefault("invalid", f"{after['broken']} sessions are not what was put into them")
-        for work, found in done.items():
-            self.works[work].append(found)
-        return "  ".join(
-            f"{work} {'INVALID' if 'invalid' in found else format(found['rps'], ',.0f')}"
-            for work, found in done.items()
-        )
+            for measured in self.works.values():
+                reason = f"{after['broken']} sessions are not what was put into them"
+                measured[-1].setdefault("invalid", reason)

@@ -149,34 +149,37 @@ def sql_statements(asked: dict[str, float]) -> float:
 
 
 def ratios(measured: dict[str, dict[str, Rounds]]) -> dict[str, dict[str, Any]]:
-    """Return each ratio of medians, with its least and most when made of one round at a time.
+    """Return the median, the least and the most of each ratio, made of one round at a time.
 
-    One that needs a system that is missing, or has no valid round, is left out.
+    What is compared in one round was measured seconds apart, so a slow minute of the machine hits both sides.
+    The best peer is the one with the highest median of all rounds. A ratio that needs a system that is
+    missing, or has no valid round, is left out.
     """
     found = {}
     for name, ratio in RATIOS.items():
-        below = [measured.get(system, {}).get(work, []) for system, work in ratio.below(measured)]
-        above = measured.get(ratio.ours, {}).get(ratio.work, [])
-        overall = _over(above, below)
-        if overall is None:
-            continue
-        each = [
-            _over(above[number : number + 1], [rounds[number : number + 1] for rounds in below])
-            for number in range(len(above))
-        ]
-        spread = [round(one, 2) for one in each if one is not None]
-        found[name] = {
-            "ratio": round(overall, 2),
-            "goal": ratio.goal,
-            "spread": [min(spread), max(spread)] if spread else [],
+        others = {
+            other: speed
+            for other, work in ratio.below(measured)
+            if (speed := middle(measured.get(other, {}).get(work, [])))
         }
+        if not others:
+            continue
+        best = max(others, key=others.__getitem__)
+        below = measured[best][dict(ratio.below(measured))[best]]
+        above = measured.get(ratio.ours, {}).get(ratio.work, [])
+        each = [
+            ours["rps"] / theirs["rps"]
+            for ours, theirs in zip(above, below, strict=False)
+            if len(valid([ours, theirs])) == 2
+        ]
+        if each:
+            found[name] = {
+                "ratio": round(median(each), 2),
+                "spread": [round(min(each), 2), round(max(each), 2)],
+                "goal": ratio.goal,
+                "over": best,
+            }
     return found
-
-
-def _over(above: Rounds, below: list[Rounds]) -> float | None:
-    best = max((speed for rounds in below if (speed := middle(rounds))), default=None)
-    ours = middle(above)
-    return ours / best if ours and best else None
 
 
 def table(report: dict[str, Any]) -> str:
@@ -193,7 +196,8 @@ def table(report: dict[str, Any]) -> str:
     lines += [f"{name:24} missing: {reason}" for name, reason in report["missing"].items()]
     lines.append("")
     lines += [
-        f"{RATIOS[name].words:46} {found['ratio']:5.2f}  (rounds {' to '.join(map(str, found['spread']))}; "
+        f"{RATIOS[name].words:46} {found['ratio']:5.2f}  ({found['over']}; "
+        f"rounds {found['spread'][0]} to {found['spread'][1]}; "
         f"goal {found['goal']}: {'reached' if found['ratio'] >= found['goal'] else 'missed'})"
         for name, found in report["ratios"].items()
     ]

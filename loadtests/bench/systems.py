@@ -101,7 +101,7 @@ SYSTEMS = {
     "beaker": System(
         "Beaker, ext:database", "beaker", f"{_THREADS} 2", _GUNICORN, creates_tables=_STORES_TABLES
     ),
-    # 8 processes 984, 4 802, 2 681. More than there are connections would wait for nobody.
+    # 8 processes 984, 4 802, 2 681. With more than there are connections, some would never work.
     "php-classic": System(
         "PHP, six functions, kept connections",
         "php-classic",
@@ -110,7 +110,8 @@ SYSTEMS = {
         language="PHP",
         creates_tables=("bash", "/app/start", "create-tables"),
     ),
-    # One process, 4 connections: 401 and 604, 1: 236 and 274; two, 4: 338 and 307, 1: 285 and 479.
+    # One process with 4 connections 401 and 604, with one 236 and 274; two processes with 4 connections
+    # 338 and 307, with one 285 and 479.
     "express-mysql-session": System(
         "Express, express-mysql-session",
         "express-mysql-session",

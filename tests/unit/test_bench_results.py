@@ -92,8 +92,20 @@ def test_pings_are_no_statements() -> None:
 def test_a_ratio_is_over_the_best_peer_and_shows_its_rounds() -> None:
     found = ratios({"hopproof": works(1000), "django-db": works(250), "express-mysql-session": works(800)})
     assert found["read_vs_best_python_peer"]["ratio"] == 4.0
-    assert found["read_vs_best_peer"] == {"ratio": 1.25, "goal": 1.5, "spread": [1.25, 1.25]}
+    assert found["read_vs_best_peer"]["ratio"] == 1.25
+    assert found["read_vs_best_peer"]["over"] == "express-mysql-session"
     assert found["read_vs_none"]["ratio"] == 1.0
+
+
+def test_a_slow_minute_that_hits_both_sides_moves_no_ratio() -> None:
+    ours = works(1000) | {"read": rounds(1000, 100, 1100)}
+    theirs = works(250) | {"read": rounds(500, 50, 550)}
+    assert ratios({"hopproof": ours, "beaker": theirs})["read_vs_best_peer"]["spread"] == [2.0, 2.0]
+
+
+def test_an_invalid_round_makes_no_ratio() -> None:
+    theirs = works(250) | {"read": [*rounds(500), *rounds(9999, invalid="wrong"), *rounds(500)]}
+    assert ratios({"hopproof": works(1000), "beaker": theirs})["read_vs_best_peer"]["ratio"] == 1.9
 
 
 def test_ours_with_memcached_in_front_is_no_peer_of_ours() -> None:
