@@ -106,7 +106,8 @@ class Course:
         """
         method, path = WORKS[work_name].request.split()
         ask = ("python", "visit.py", "ask", system.host, self._cookies(system), method, path)
-        self._in_load(*ask, "8")  # whatever a connection costs is paid
+        # Each session once: what a connection costs is paid, and the extension of the expiry, once a minute.
+        self._in_load(*ask, "64")
         before = self._asked(system)
         self._in_load(*ask, str(requests))
         after = self._asked(system)
