@@ -1,0 +1,62 @@
+"""The README's chart and tables of the benchmark are those of the measured run, of a whole one."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from bench.chart import svg
+from bench.publish import CHART, MEASURED, markdown, unfit
+from bench.systems import SYSTEMS
+from readme import README, section_in
+
+measured = json.loads(MEASURED.read_text())
+
+
+def test_the_readme_shows_what_was_measured() -> None:
+    assert section_in(README.read_text(), "bench") == markdown(measured), "type: loadtests/bench/run publish"
+
+
+def test_the_chart_shows_what_was_measured() -> None:
+    assert CHART.read_text() == svg(measured), "type: loadtests/bench/run publish"
+
+
+def test_the_chart_is_xml_that_loads_nothing() -> None:
+    text = CHART.read_text()
+    ElementTree.fromstring(text)
+    loaded = re.findall(r'<script|<image|@import|url\(|href|https?://(?!www\.w3\.org/2000/svg")', text)
+    assert loaded == []
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_system_is_in_the_chart_and_in_the_readme(name: str) -> None:
+    title = SYSTEMS[name].title
+    assert title in CHART.read_text()
+    assert title in section_in(README.read_text(), "bench")
+
+
+def test_each_bar_has_its_number_beside_it() -> None:
+    text = CHART.read_text()
+    for found in measured["systems"].values():
+        assert f">{found['read_rps']:,.0f}" in text
+        assert f">{found['write_rps']:,.0f}" in text
+
+
+def test_what_was_measured_is_fit_for_the_readme() -> None:
+    assert unfit(measured) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"rounds": 4}, "it has 4 rounds, expected at least 5"),
+        ({"systems": {}, "missing": dict.fromkeys([*SYSTEMS][1:], "why")}, "hopproof was left out"),
+        ({"systems": {"hopproof": {"invalid": {"read": ["why"]}}}}, "hopproof answered wrongly"),
+    ],
+)
+def test_a_run_that_tells_less_is_refused(change: dict[str, Any], reason: str) -> None:
+    assert reason in unfit(measured | change)
