@@ -80,7 +80,7 @@ class Stack:
 
     def thaw(self) -> None:
         """Start and unpause whatever stands still."""
-        for service in ("db", "web", "balancer", "janitor"):
+        for service in ("db", "memcached", "web", "balancer", "janitor"):
             for container in self.containers(service):
                 if container.status == "paused":
                     container.unpause()
@@ -122,6 +122,13 @@ class Stack:
         labels = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}"]
         found = self.docker.containers.list(all=True, filters={"label": labels})
         return sorted(found, key=lambda container: container.attrs["Created"])
+
+    @property
+    def services(self) -> set[str]:
+        """The services that have a container, running or not."""
+        ours = {"label": f"com.docker.compose.project={self.project}"}
+        found = self.docker.containers.list(all=True, filters=ours)
+        return {container.labels["com.docker.compose.service"] for container in found}
 
     def container(self, service: str) -> Container:
         (only,) = self.containers(service)

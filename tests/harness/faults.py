@@ -9,7 +9,7 @@ import contextlib
 import email.utils
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -40,6 +40,7 @@ class Fault:
     hold_s: how long it lasts after it has struck.
     heals_itself: visitors need no healing, so recovery counts from the strike.
     takes: what is away meanwhile.
+    needs: a service that must be there to be struck; not every stack has it.
     """
 
     title: str
@@ -48,7 +49,8 @@ class Fault:
     per_tab: int | None = 0
     hold_s: float = 3
     heals_itself: bool = True
-    takes: Literal["nothing", "server", "balancer", "store"] = "nothing"
+    takes: Literal["nothing", "server", "balancer", "store", "cache"] = "nothing"
+    needs: str | None = None
 
 
 def proven(claim: object, evidence: str) -> None:
@@ -249,6 +251,42 @@ def _store_is_back(stack: Stack) -> None:
     until(lambda: _store_status(stack) == 200, "the store answers again", 60)
 
 
+# memcached
+
+
+@contextlib.contextmanager
+def memcached_killed(stack: Stack) -> Iterator[str]:
+    memcached = stack.container("memcached")
+    try:
+        memcached.kill()
+        _ended_with(memcached, 137, "SIGKILL")
+        yield "memcached ended with 137"
+    finally:
+        memcached.start()
+
+
+@contextlib.contextmanager
+def memcached_frozen(stack: Stack) -> Iterator[str]:
+    with _frozen(stack.container("memcached")):
+        yield "memcached stood still"
+
+
+@contextlib.contextmanager
+def memcached_cut_off(stack: Stack) -> Iterator[str]:
+    """Take the way to memcached from one server, while the others go on serving its copies."""
+    victim = stack.containers("web")[0]
+    network = stack.docker.networks.get(f"{stack.project}_cache")
+    try:
+        network.disconnect(victim)
+        network.reload()
+        proven(victim not in network.containers, f"{victim.name} is still on the network")
+        yield f"web-{victim.id[:12]} was off memcached's network, the others were on it"
+    finally:
+        network.reload()
+        if victim not in network.containers:
+            network.connect(victim)
+
+
 # The janitor
 
 
@@ -293,6 +331,11 @@ def _outage(title: str, strike: Strike, hold_s: float = 3) -> Fault:
     return Fault(title, strike, frozenset({503}), None, hold_s, heals_itself=False, takes="store")
 
 
+def _of_memcached(title: str, strike: Strike, hold_s: float = 3) -> Fault:
+    """Return a fault of the cache, of which visitors notice nothing."""
+    return Fault(title, strike, hold_s=hold_s, takes="cache", needs="memcached")
+
+
 FAULTS = {
     "calm": Fault("calm", calm, hold_s=8),
     "server-killed": Fault("server killed", server_killed, NO_SERVER, per_tab=2, takes="server"),
@@ -311,4 +354,12 @@ FAULTS = {
     "database-unreachable": _outage("database unreachable", database_unreachable),
     "janitor-storm": Fault("janitor storm", janitor_storm),
     "clocks-apart": Fault("clocks apart", clocks_apart),
+    "memcached-killed": _of_memcached("memcached killed", memcached_killed),
+    "memcached-frozen": _of_memcached("memcached frozen", memcached_frozen, hold_s=FROZEN_S),
+    "memcached-cut-off": _of_memcached("one server cut off from memcached", memcached_cut_off, hold_s=8),
 }
+
+
+def at_hand(names: Iterable[str], services: Iterable[str]) -> list[str]:
+    """Return the faults that can be struck on a stack with these services, in order."""
+    return [name for name in names if FAULTS[name].needs in (None, *services)]

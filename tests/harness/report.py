@@ -19,7 +19,7 @@ from typing import Any
 from guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
 from harness.checkers import Violation
 from harness.deployment import ROOT
-from harness.faults import FAULTS
+from harness.faults import FAULTS, at_hand
 from harness.history import hops, shifted
 from harness.timeline import Timeline
 from harness.trial import Trial, not_as_asked
@@ -237,17 +237,48 @@ def _story(cell: Cell, timeline: Timeline) -> str:
 # The README
 
 REPORT = ROOT / "reports" / "verify.json"
-MEASURED = Path(__file__).with_name("measured.json")
-SECTION = "verify"
+# Where the figures of a stack without memcached and with it are kept.
+MEASURED = {
+    "verify": Path(__file__).with_name("measured.json"),
+    "verify-memcached": Path(__file__).with_name("measured-memcached.json"),
+}
+
+
+def section_of(measured: Mapping[str, Any]) -> str:
+    """Return the name of the README's section that these cells belong to."""
+    return "verify-memcached" if any(FAULTS[fault].needs for fault in _judged(measured)) else "verify"
+
+
+def _judged(measured: Mapping[str, Any]) -> list[str]:
+    faults = {cell["fault"] for cell in measured["cells"]}
+    return [fault for fault in FAULTS if fault in faults]
 
 
 def markdown(measured: Mapping[str, Any]) -> str:
     """Return the README's section between its two markers, markers included."""
-    by_fault = {fault: [Cell(**c) for c in measured["cells"] if c["fault"] == fault] for fault in FAULTS}
+    by_fault = {
+        fault: [Cell(**c) for c in measured["cells"] if c["fault"] == fault] for fault in _judged(measured)
+    }
     # The cell of the most visitors has counted what all others have.
     widest = {f: max(cells, key=lambda c: c.ok + c.failed + c.unknown) for f, cells in by_fault.items()}
-    why_not = ", ".join(sorted(set(NOT_APPLICABLE.values())))
     operations = sum(cell.ok + cell.failed + cell.unknown for cell in widest.values())
+    hops = sum(cell.hops for cell in widest.values())
+    seed = measured["seed"]
+    table = [
+        f"| | {' | '.join(GUARANTEES)} | ok | refused | unknown | recovered in |",
+        f"|---{'|:-:' * len(GUARANTEES)}|--:|--:|--:|--:|",
+        *(_markdown_row(cells, widest[fault]) for fault, cells in by_fault.items()),
+        "",
+    ]
+    if section_of(measured) == "verify-memcached":
+        lines = [
+            "The same with `CACHE=memcached`, where memcached suffers, too:",
+            "",
+            *table,
+            f"Made by `SEED={seed} CACHE=memcached make verify`: {operations:,} operations, {hops:,} hops.",
+        ]
+        return section("verify-memcached", lines)
+    why_not = ", ".join(sorted(set(NOT_APPLICABLE.values())))
     lines = [
         "### Under every fault",
         "",
@@ -256,17 +287,13 @@ def markdown(measured: Mapping[str, Any]) -> str:
         "",
         *(f"- **{name}** {guarantee.claim}" for name, guarantee in GUARANTEES.items()),
         "",
-        f"| | {' | '.join(GUARANTEES)} | ok | refused | unknown | recovered in |",
-        f"|---{'|:-:' * len(GUARANTEES)}|--:|--:|--:|--:|",
-        *(_markdown_row(cells, widest[fault]) for fault, cells in by_fault.items()),
-        "",
+        *table,
         f"✓ held · – does not apply: {why_not} · refused: certainly not done, mostly 409 to the holder",
         "of an ended session · unknown: an error, perhaps done. `reports/verify.html` draws each run.",
-        f"Made by `SEED={measured['seed']} make verify`: {operations:,} operations, of which "
-        f"{sum(cell.hops for cell in widest.values()):,} were answered",
+        f"Made by `SEED={seed} make verify`: {operations:,} operations, of which {hops:,} were answered",
         "by another server than the visitor's last.",
     ]
-    return section(SECTION, lines)
+    return section("verify", lines)
 
 
 def _markdown_row(cells: Iterable[Cell], widest: Cell) -> str:
@@ -278,7 +305,9 @@ def _markdown_row(cells: Iterable[Cell], widest: Cell) -> str:
 
 def unfit(measured: Mapping[str, Any]) -> list[str]:
     """Return why these cells are not to be shown to everybody: missing, left over, broken or void."""
-    wanted = {(g, f): "n/a" if (g, f) in NOT_APPLICABLE else "held" for g in GUARANTEES for f in FAULTS}
+    has_memcached = section_of(measured) == "verify-memcached"
+    faults = at_hand(FAULTS, ["memcached"] if has_memcached else [])
+    wanted = {(g, f): "n/a" if (g, f) in NOT_APPLICABLE else "held" for g in GUARANTEES for f in faults}
     found = {(cell["guarantee"], cell["fault"]): cell["verdict"] for cell in measured["cells"]}
     return [
         f"{guarantee} under {fault}: {found.get((guarantee, fault), 'missing')}, "
@@ -297,8 +326,8 @@ def publish() -> None:
             f"report: {REPORT} has {_number(reasons, 'cell')} that the README cannot show, such as\n"
             f"    {sorted(reasons)[0]}\n    run `make verify` whole, without ONLY and SABOTEUR"
         )
-    shutil.copy(REPORT, MEASURED)
-    replace_section(SECTION, markdown(measured))
+    shutil.copy(REPORT, MEASURED[section_of(measured)])
+    replace_section(section_of(measured), markdown(measured))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import NoReturn
 from guarantees import GUARANTEES, SABOTEURS
 from harness import history, report
 from harness.deployment import ROOT, Deployment, Stack
-from harness.faults import FAULTS
+from harness.faults import FAULTS, at_hand
 from harness.sabotage import sabotage
 from harness.trial import Trial, strike
 from harness.verdict import Cell, column
@@ -114,6 +114,9 @@ def main() -> int:
     stack = Stack(
         os.environ["COMPOSE_PROJECT_NAME"], os.environ["HOPPROOF_URL"], int(os.environ["WEB_REPLICAS"])
     )
+    names, faults = faults, at_hand(faults, stack.services)
+    if not faults:
+        refuse(f"nothing here can suffer {' or '.join(names)}; try CACHE=memcached in .env, and make up")
     try:
         cells, trials = verify(stack, guarantees, faults, seed)
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from guarantees import GUARANTEES, SABOTEURS
-from harness.faults import FAULTS
+from harness.faults import FAULTS, at_hand
 from harness.verify import chosen
 
 
@@ -39,3 +39,8 @@ def test_an_unknown_saboteur_lists_the_valid_ones(capsys: pytest.CaptureFixture[
     said = capsys.readouterr().err
     assert "gremlin" in said
     assert all(name in said for name in SABOTEURS)
+
+
+def test_what_is_not_there_is_not_struck() -> None:
+    assert at_hand(["calm", "memcached-killed"], ["web", "db"]) == ["calm"]
+    assert at_hand(["calm", "memcached-killed"], ["web", "memcached"]) == ["calm", "memcached-killed"]
