@@ -47,8 +47,6 @@ class Course:
 
     def start(self, system: System, tuned: str = "") -> None:
         """Return when the system answers and its sessions are made. Raises Missing with the reason."""
-        if system.needs and f"\n{system.needs.partition('=')[0]}=" not in Path(".env.example").read_text():
-            raise Missing(f"needs {system.needs}")
         self._find_image(system)
         chosen = {system.variable: tuned or system.tuned}
         try:

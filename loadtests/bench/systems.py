@@ -28,7 +28,7 @@ class System:
     """A session store with the server around it.
 
     tuned: how its workers are set, in the words of its line in compose.yml; others: what `calibrate` tries
-    beside that. needs: a setting of .env.example without which this project does not have it yet.
+    beside that.
     """
 
     title: str
@@ -40,7 +40,6 @@ class System:
     db_user: str = "bench"
     creates_tables: tuple[str, ...] = ()
     sidecars: tuple[str, ...] = ()
-    needs: str = ""
 
     @property
     def host(self) -> str:
@@ -77,7 +76,6 @@ SYSTEMS = {
         ("1",),
         db_user="web",
         sidecars=("memcached",),
-        needs="CACHE=memcached",
     ),
     # gthread 2 × 8 415, 1 × 8 344; gevent 2 361, 1 276; sync 4 240.
     "classic": System(

@@ -82,7 +82,7 @@ def install(deployment: Deployment, name: str) -> None:
     """Return when all servers run on this store, on an empty database."""
     deployment.sql("DROP DATABASE IF EXISTS stores")
     deployment.sql("CREATE DATABASE stores CHARACTER SET utf8mb4")
-    with deployment.overlaid("tests/stores/compose.yml", STORE=name):
+    with deployment.overlaid("tests/stores/compose.yml", PEER=name):
         create_tables = ("web", "python", "-m", "stores.wsgi")
         deployment.script("infra/compose", "run", "--rm", "--no-deps", "-T", *create_tables)
         # Nobody is served meanwhile, so nobody is waited for.

@@ -1,4 +1,4 @@
-"""The store named by STORE as a WSGI application, with what the balancer needs around it.
+"""The store named by PEER as a WSGI application, with what the balancer needs around it.
 
 `python -m stores.wsgi` creates the store's tables instead, once, before any server starts.
 """
@@ -13,7 +13,7 @@ from typing import Any
 from config import DRAINING
 from stores.probe import SERVER
 
-store = import_module(f"stores.{os.environ['STORE'].replace('-', '_')}")
+store = import_module(f"stores.{os.environ['PEER'].replace('-', '_')}")
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
