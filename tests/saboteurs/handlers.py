@@ -14,7 +14,7 @@ import plugin
 import store
 from sessions.handler import Change, SessionGone, SessionHandler, SessionStoreUnavailable, Stored, Written
 from sessions.memory import MemoryHandler
-from sessions.mysql import CREATE, MySQLHandler, sql
+from sessions.mysql import CREATE, MySQLHandler
 
 
 class Broken:
@@ -92,7 +92,7 @@ class Upsert(Broken):
         try:
             return self.inner.write(key, change)
         except SessionGone:
-            self.inner._ask(sql("DELETE FROM sessions WHERE id = ?", key))
+            self.inner._ask("DELETE FROM sessions WHERE id = %(key)s", key=key)
             return self.inner.write(key, replace(change, create=True, rotate_to=None, expected_version=None))
 
 
@@ -109,11 +109,9 @@ class ExpiryOnlyInClean(Broken):
 
     def _revive(self, key: bytes) -> None:
         self.inner._ask(
-            sql(
-                "UPDATE sessions SET expires_at = UNIX_TIMESTAMP() + 60 "
-                "WHERE id = ? AND data IS NOT NULL AND expires_at <= UNIX_TIMESTAMP()",
-                key,
-            )
+            "UPDATE sessions SET expires_at = UNIX_TIMESTAMP() + 60 "
+            "WHERE id = %(key)s AND data IS NOT NULL AND expires_at <= UNIX_TIMESTAMP()",
+            key=key,
         )
 
 
@@ -129,7 +127,7 @@ class OwnClock(ExpiryOnlyInClean):
             super()._revive(key)
 
     def _ahead_s(self) -> float:
-        database_s = float(self.inner._ask(sql("SELECT UNIX_TIMESTAMP(NOW(6))")).rows[0][0])
+        database_s = float(self.inner._ask("SELECT UNIX_TIMESTAMP(NOW(6))").rows[0][0])
         return time.time() - float(database_s)
 
 
@@ -164,7 +162,14 @@ class CreateOnRead(Broken):
     def read(self, key: bytes) -> Stored | None:
         found = self.inner.read(key)
         if found is None:
-            self.inner._ask(sql(CREATE.replace("INSERT", "INSERT IGNORE"), key, "{}", None, 600, 600))
+            self.inner._ask(
+                CREATE.replace("INSERT", "INSERT IGNORE"),
+                key=key,
+                data="{}",
+                user=None,
+                first_idle_s=600,
+                absolute_s=600,
+            )
         return found
 
 
@@ -185,7 +190,8 @@ def _shifted_clean(by_timeouts: int) -> type[Broken]:
         def clean(self) -> int:
             idle_s = self.inner.lifetimes.idle_s
             return self.inner._ask(
-                sql("DELETE FROM sessions WHERE expires_at <= UNIX_TIMESTAMP() + ?", by_timeouts * idle_s)
+                "DELETE FROM sessions WHERE expires_at <= UNIX_TIMESTAMP() + %(seconds)s",
+                seconds=by_timeouts * idle_s,
             ).matched
 
     return Cleaner

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pymysql
@@ -60,12 +60,13 @@ class Connection(pymysql.connections.Connection):
         found: socket.socket = self._sock  # type: ignore[attr-defined]
         return found
 
-    def ask(self, statement: str, parameters: Sequence[Any] = ()) -> Answer:
-        """Send one statement, its %s filled in, and return what comes back.
+    def ask(self, statement: str, parameters: Mapping[str, Any]) -> Answer:
+        """Send one statement, each %(name)s filled in, and return what comes back.
 
         Raises MySQLError: what the server says is wrong; CR_SERVER_LOST when nobody knows what was done.
         """
-        text = b"%c%s" % (COMMAND.COM_QUERY, (statement % tuple(map(self.escape, parameters))).encode())
+        quoted = {name: self.escape(value) for name, value in parameters.items()}
+        text = b"%c%s" % (COMMAND.COM_QUERY, (statement % quoted).encode())
         try:
             self._socket.settimeout(self._read_timeout)
             self._socket.sendall(len(text).to_bytes(4, "little") + text)

@@ -10,10 +10,10 @@ import json
 import logging
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, Literal
 
 import pymysql
 from pymysql.constants import CLIENT, CR, ER
@@ -22,7 +22,6 @@ from .connection import Answer, Connection
 from .handler import (
     MAX_INTEGER,
     Change,
-    Json,
     Lifetimes,
     SessionConflict,
     SessionError,
@@ -43,73 +42,61 @@ UNDONE = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT}
 BROKEN = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST}
 MAX_REPEATS = 2
 
-
-class Sql(NamedTuple):
-    """A piece of SQL with the parameters of its placeholders, in order."""
-
-    text: str
-    parameters: tuple[Any, ...] = ()
-
-
-@cache
-def _words(template: str) -> list[str]:
-    return template.split("?")
-
-
-def sql(template: str, *parts: Any) -> Sql:
-    """Return the template with each ? filled in: by a piece of SQL, else by a parameter."""
-    words = _words(template)
-    pieces = [part if isinstance(part, Sql) else Sql("%s", (part,)) for part in parts]
-    text = words[0] + "".join(piece.text + word for piece, word in zip(pieces, words[1:], strict=True))
-    return Sql(text, tuple(parameter for piece in pieces for parameter in piece.parameters))
+# What can keep a change from being made, beside the end of the session.
+Condition = Literal["overtaken", "not countable", "not a list", "too large"]
 
 
 # By its text: MySQL's JSON_TYPE has another name for integers from 2^32 on, MariaDB's takes 1e16 for one.
-IS_INTEGER = "CAST(? AS CHAR) REGEXP '^-{0,1}[0-9]{1,16}$'"
+IS_INTEGER = "CAST({0} AS CHAR) REGEXP '^-{{0,1}}[0-9]{{1,16}}$'"
 
-LIVE = Sql("data IS NOT NULL AND expires_at > UNIX_TIMESTAMP()")
-NOW_PLUS = "UNIX_TIMESTAMP() + ?"
+LIVE = "data IS NOT NULL AND expires_at > UNIX_TIMESTAMP()"
 # Never backwards, and never beyond the absolute timeout.
-TOUCHED = f"LEAST(GREATEST(expires_at, {NOW_PLUS}), absolute_at)"
+TOUCHED = "LEAST(GREATEST(expires_at, UNIX_TIMESTAMP() + %(idle_s)s), absolute_at)"
+STARTS_ANEW = "UNIX_TIMESTAMP(), UNIX_TIMESTAMP() + %(first_idle_s)s, UNIX_TIMESTAMP() + %(absolute_s)s"
 
 # One column instead of five: each costs the driver a description to read, and all of it is JSON in the end.
 # JSON_EXTRACT tells MariaDB, which keeps JSON as text, that the data are no string.
 READ = f"""SELECT JSON_ARRAY(JSON_EXTRACT(data, '$'), version, CONVERT(`user` USING utf8mb4),
     expires_at - UNIX_TIMESTAMP(), {TOUCHED} - expires_at)
-  FROM sessions WHERE id = ? AND expires_at > UNIX_TIMESTAMP()"""
+  FROM sessions WHERE id = %(key)s AND expires_at > UNIX_TIMESTAMP()"""
 
 # A plain INSERT, never an upsert: an upsert would revive what a logout has just ended.
 CREATE = f"""INSERT INTO sessions (id, data, version, `user`, created_at, expires_at, absolute_at)
-  VALUES (?, ?, 1, ?, UNIX_TIMESTAMP(), {NOW_PLUS}, {NOW_PLUS})"""
+  VALUES (%(key)s, %(data)s, 1, %(user)s, {STARTS_ANEW})"""
 
-TOUCH = f"UPDATE sessions SET expires_at = {TOUCHED} WHERE id = ? AND ?"
+TOUCH = f"UPDATE sessions SET expires_at = {TOUCHED} WHERE id = %(key)s AND {LIVE}"
 
-CHANGE = f"""UPDATE sessions SET version = ?, data = ?, `user` = COALESCE(?, `user`), expires_at = {TOUCHED}
-  WHERE id = ? AND ?"""
+# The version is assigned before the data, so a count still sees the old data.
+CHANGE = f"""UPDATE sessions
+  SET version = {{version}}, data = {{data}}, `user` = COALESCE(%(user)s, `user`), expires_at = {TOUCHED}
+  WHERE id = %(key)s AND {{where}}"""
 
 # One statement moves the session to its new id and leaves a tombstone under the old one, so
 # nobody ever sees it under both or neither: the SELECT yields the row twice, as the new id,
 # which is inserted, and as the old id, which is there already and so becomes the tombstone.
 # A new id that is taken would become one as well; made into the old id, it is a duplicate instead.
 ROTATE = f"""INSERT INTO sessions (id, version, data, `user`, created_at, expires_at, absolute_at)
-  SELECT IF(copy.is_new, ?, id), ?, ?, COALESCE(?, `user`), UNIX_TIMESTAMP(), {NOW_PLUS}, {NOW_PLUS}
+  SELECT IF(copy.is_new, %(new_key)s, id), {{version}}, {{data}}, COALESCE(%(user)s, `user`), {STARTS_ANEW}
   FROM sessions AS old JOIN (SELECT TRUE AS is_new UNION ALL SELECT FALSE) AS copy
-  WHERE id = ? AND ? FOR UPDATE
-  ON DUPLICATE KEY UPDATE
-    sessions.id = ?, sessions.data = NULL, sessions.`user` = NULL, sessions.expires_at = {NOW_PLUS}"""
+  WHERE id = %(key)s AND {{where}} FOR UPDATE
+  ON DUPLICATE KEY UPDATE sessions.id = %(key)s, sessions.data = NULL, sessions.`user` = NULL,
+    sessions.expires_at = UNIX_TIMESTAMP() + %(tombstone_s)s"""
 
-END = f"UPDATE sessions SET data = NULL, `user` = NULL, expires_at = {NOW_PLUS}"
-DESTROY = f"{END} WHERE id = ? AND ?"
-OF_USER = "SELECT id FROM sessions WHERE `user` = ? AND ?"
-END_USER = f"{END} WHERE `user` = ? AND ?"
+# Why a change matched no row is asked of the row itself, with the very conditions of the change.
+REASON = "SELECT data IS NULL{verdicts} FROM sessions WHERE id = %(key)s AND expires_at > UNIX_TIMESTAMP()"
+
+END = "UPDATE sessions SET data = NULL, `user` = NULL, expires_at = UNIX_TIMESTAMP() + %(tombstone_s)s"
+DESTROY = f"{END} WHERE id = %(key)s AND {LIVE}"
+OF_USER = f"SELECT id FROM sessions WHERE `user` = %(user)s AND {LIVE}"
+END_USER = f"{END} WHERE `user` = %(user)s AND {LIVE}"
 
 # Two steps, because a DELETE by range locks rows that live requests are about to touch:
 # it deadlocked with them, also with a LIMIT; sorted primary keys did not.
-EXPIRED = "SELECT id FROM sessions WHERE expires_at <= UNIX_TIMESTAMP() ORDER BY expires_at LIMIT ?"
-REMOVE = "DELETE FROM sessions WHERE id IN ? AND expires_at <= UNIX_TIMESTAMP()"
+EXPIRED = "SELECT id FROM sessions WHERE expires_at <= UNIX_TIMESTAMP() ORDER BY expires_at LIMIT %(batch)s"
+REMOVE = "DELETE FROM sessions WHERE id IN %(keys)s AND expires_at <= UNIX_TIMESTAMP()"
 # Lock names are the server's, not the schema's.
-LOCK = sql("SELECT GET_LOCK(CONCAT(DATABASE(), '.sessions.clean'), 0)")
-UNLOCK = sql("SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.sessions.clean'))")
+LOCK = "SELECT GET_LOCK(CONCAT(DATABASE(), '.sessions.clean'), 0)"
+UNLOCK = "SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.sessions.clean'))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,69 +141,81 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
-class _Condition:
-    """What must hold for a change, and what it means when it does not."""
+class _Plan:
+    """The SQL of all changes that touch so many keys in the same ways, with named parameters.
 
-    sql: Sql
-    otherwise: SessionError
+    conditions: what is told by each verdict of `reason` but the first.
+    """
+
+    change: str
+    rotate: str
+    reason: str
+    conditions: tuple[Condition, ...]
 
 
-class _Applied:
-    """A change in SQL: what the data become, what is counted, and on which conditions.
+# Composing the text takes longer than sending it.
+@lru_cache(maxsize=256)
+def _plan(sets: int, removes: int, adds: bool, appends: bool, expects: bool) -> _Plan:
+    data, count, replaced = "data", None, []
+    conditions: dict[Condition, str] = {}
+    if expects:
+        conditions["overtaken"] = "version = %(seen)s"
+    for number in range(sets):
+        path = f"%(path{number})s"
+        data = f"JSON_SET({data}, {path}, JSON_EXTRACT(%(value{number})s, '$'))"
+        # What a new value takes the place of does not count.
+        replaced.append(f"COALESCE(OCTET_LENGTH(JSON_EXTRACT(data, {path})), 0)")
+    for number in range(removes):
+        data = f"JSON_REMOVE({data}, %(gone{number})s)"
+    if adds:
+        old = "JSON_EXTRACT(data, %(counter)s)"
+        count = f"COALESCE(CAST({old} AS SIGNED), 0) + %(n)s"
+        data = f"JSON_SET({data}, %(counter)s, {count})"
+        is_integer = IS_INTEGER.format(old)
+        conditions["not countable"] = f"({old} IS NULL OR {is_integer}) AND ABS({count}) <= {MAX_INTEGER}"
+    if appends:
+        items = "COALESCE(JSON_EXTRACT(data, %(list)s), JSON_ARRAY())"
+        count = f"JSON_LENGTH({items}) + 1"
+        data = f"JSON_SET({data}, %(list)s, JSON_ARRAY_APPEND({items}, '$', JSON_EXTRACT(%(item)s, '$')))"
+        conditions["not a list"] = f"JSON_TYPE({items}) = 'ARRAY'"
+    # Removing must always be possible, also from a session that a smaller limit caught too large.
+    if sets or adds or appends:
+        size = " - ".join(["OCTET_LENGTH(data) + %(grows_by)s", *replaced])
+        conditions["too large"] = f"{size} <= %(max_bytes)s"
+    # LAST_INSERT_ID(n) makes n come back with the acknowledgement, which saves reading it.
+    version = f"version + 1 + 0 * LAST_INSERT_ID({count})" if count else "LAST_INSERT_ID(version + 1)"
+    where = " AND ".join([LIVE, *conditions.values()])
+    return _Plan(
+        CHANGE.format(version=version, data=data, where=where),
+        ROTATE.format(version=version, data=data, where=where),
+        REASON.format(verdicts="".join(f", {condition}" for condition in conditions.values())),
+        tuple(conditions),
+    )
+
+
+def _parameters(change: Change) -> dict[str, Any]:
+    """Return the values of a change by their names in its plan.
 
     Raises SessionRefused for a value or key that is not I-JSON.
     """
-
-    def __init__(self, change: Change, max_bytes: int) -> None:
-        self.data = Sql("data")
-        self.count: Sql | None = None
-        self.conditions: list[_Condition] = []
-        self._grows_by = Sql("0")
-        if change.expected_version is not None:
-            conflict = SessionConflict(f"version {change.expected_version} was overtaken")
-            self.conditions.append(_Condition(sql("version = ?", change.expected_version), conflict))
-        for name, value in change.set.items():
-            self._set(name, value)
-        for name in change.remove:
-            self.data = sql("JSON_REMOVE(?, ?)", self.data, _path(name))
-        if change.add is not None:
-            self._add(*change.add)
-        if change.append is not None:
-            self._append(*change.append)
-        # Removing must always be possible, also from a session that a smaller limit caught too large.
-        if change.set or change.add or change.append:
-            fits = sql("OCTET_LENGTH(data) + ? <= ?", self._grows_by, max_bytes)
-            self.conditions.append(_Condition(fits, SessionRefused.too_large(max_bytes)))
-
-    def _set(self, name: str, value: Json) -> None:
-        text = encode(value, name)
-        self.data = sql("JSON_SET(?, ?, JSON_EXTRACT(?, '$'))", self.data, _path(name), text)
-        # What a new value takes the place of does not count.
-        replaced = sql("COALESCE(OCTET_LENGTH(JSON_EXTRACT(data, ?)), 0)", _path(name))
-        self._grow(name, text)
-        self._grows_by = sql("? - ?", self._grows_by, replaced)
-
-    def _add(self, name: str, n: int) -> None:
+    found: dict[str, Any] = {"user": _bytes(change.user), "seen": change.expected_version}
+    grows_by = 0
+    for number, (name, value) in enumerate(change.set.items()):
+        found[f"path{number}"], found[f"value{number}"] = _path(name), encode(value, name)
+        grows_by += _size(found[f"path{number}"]) + _size(found[f"value{number}"])
+    for number, name in enumerate(change.remove):
+        found[f"gone{number}"] = _path(name)
+    if change.add is not None:
+        name, n = change.add
         encode(n, name)
-        old = sql("JSON_EXTRACT(data, ?)", _path(name))
-        self.count = sql("COALESCE(CAST(? AS SIGNED), 0) + ?", old, n)
-        self.data = sql("JSON_SET(?, ?, ?)", self.data, _path(name), self.count)
-        self._grow(name, str(MAX_INTEGER))
-        is_countable = sql(f"(? IS NULL OR {IS_INTEGER}) AND ABS(?) <= ?", old, old, self.count, MAX_INTEGER)
-        self.conditions.append(_Condition(is_countable, SessionRefused.not_countable(name, n)))
-
-    def _append(self, name: str, item: Json) -> None:
-        text = encode([item], name)[1:-1]  # in its list, which is one more container
-        items = sql("COALESCE(JSON_EXTRACT(data, ?), JSON_ARRAY())", _path(name))
-        self.count = sql("JSON_LENGTH(?) + 1", items)
-        longer = sql("JSON_ARRAY_APPEND(?, '$', JSON_EXTRACT(?, '$'))", items, text)
-        self.data = sql("JSON_SET(?, ?, ?)", self.data, _path(name), longer)
-        self._grow(name, text)
-        is_list = sql("JSON_TYPE(?) = 'ARRAY'", items)
-        self.conditions.append(_Condition(is_list, SessionRefused.not_a_list(name)))
-
-    def _grow(self, name: str, text: str) -> None:
-        self._grows_by = sql("? + ?", self._grows_by, len(_path(name).encode()) + len(text.encode()))
+        found["counter"], found["n"] = _path(name), n
+        grows_by += _size(found["counter"]) + len(str(MAX_INTEGER))
+    if change.append is not None:
+        name, item = change.append
+        found["list"] = _path(name)
+        found["item"] = encode([item], name)[1:-1]  # in its list, which is one more container
+        grows_by += _size(found["list"]) + _size(found["item"])
+    return found | {"grows_by": grows_by}
 
 
 @dataclass(slots=True)
@@ -251,7 +250,7 @@ class MySQLHandler:
             self.pool.give_back(connection)
 
     def read(self, key: bytes) -> Stored | None:
-        rows = self._ask(sql(READ, self.lifetimes.idle_s, key), repeatable=True).rows
+        rows = self._ask(READ, repeatable=True, key=key, idle_s=self.lifetimes.idle_s).rows
         if not rows or rows[0][0] is None:
             return None
         data, version, user, ttl_s, touch_gains_s = json.loads(rows[0][0])
@@ -260,25 +259,32 @@ class MySQLHandler:
     def write(self, key: bytes, change: Change) -> Written:
         if change.create:
             return self._create(key, change)
-        applied = _Applied(change, self.max_bytes)
-        statement = self._statement(key, change, applied)
+        adds, appends = change.add is not None, change.append is not None
+        expects = change.expected_version is not None
+        plan = _plan(len(change.set), len(change.remove), adds, appends, expects)
+        parameters = _parameters(change) | {"key": key, "max_bytes": self.max_bytes} | self._seconds
         # Twice, because a row that shows no reason for not matching has changed in between.
         for _ in range(2):
-            answer = self._ask(statement)
+            if change.is_touch:
+                answer = self._ask(TOUCH, **parameters)
+            elif change.rotate_to is not None:
+                answer = self._ask(plan.rotate, new_key=change.rotate_to, **parameters)
+            else:
+                answer = self._ask(plan.change, **parameters)
             if answer.matched:
-                return _written(answer.carried, counts=applied.count is not None)
-            if reason := self._reason(key, applied.conditions):
+                return _written(answer.carried, counts=adds or appends)
+            if reason := self._reason(change, plan, parameters):
                 raise reason
         raise SessionStoreUnavailable("a change matched no row, twice, though nothing spoke against it")
 
     def destroy(self, key: bytes) -> None:
-        self._ask(sql(DESTROY, self.lifetimes.tombstone_s, key, LIVE))
+        self._ask(DESTROY, key=key, tombstone_s=self.lifetimes.tombstone_s)
 
     def keys_of_user(self, user: str) -> list[bytes]:
-        return [key for (key,) in self._ask(sql(OF_USER, user.encode(), LIVE), repeatable=True).rows]
+        return [key for (key,) in self._ask(OF_USER, repeatable=True, user=user.encode()).rows]
 
     def end_user(self, user: str) -> int:
-        return self._ask(sql(END_USER, self.lifetimes.tombstone_s, user.encode(), LIVE)).matched
+        return self._ask(END_USER, user=user.encode(), tombstone_s=self.lifetimes.tombstone_s).matched
 
     def clean(self) -> int:
         if self._ask(LOCK).rows != [[b"1"]]:
@@ -288,9 +294,9 @@ class MySQLHandler:
         try:
             while True:
                 self._left_s = self.deadline_s  # nobody waits for clean: each batch has a deadline of its own
-                expired = sorted(key for (key,) in self._ask(sql(EXPIRED, self.clean_batch)).rows)
+                expired = sorted(key for (key,) in self._ask(EXPIRED, batch=self.clean_batch).rows)
                 if expired:
-                    removed += self._ask(sql(REMOVE, expired)).matched
+                    removed += self._ask(REMOVE, keys=expired).matched
                 if len(expired) < self.clean_batch:
                     return removed
                 time.sleep(self.clean_pause_s)
@@ -313,50 +319,31 @@ class MySQLHandler:
         text = "{" + ",".join(members) + "}"
         if len(text.encode()) > self.max_bytes:
             raise SessionRefused.too_large(self.max_bytes)
-        absolute_s = self.lifetimes.absolute_s
-        self._ask(sql(CREATE, key, text, _bytes(change.user), self._first_idle_s, absolute_s))
+        self._ask(CREATE, key=key, data=text, user=_bytes(change.user), **self._seconds)
         return Written(1 if result is None else None, result)
 
-    def _statement(self, key: bytes, change: Change, applied: _Applied) -> Sql:
-        """Return the one statement that makes the change."""
-        lifetimes = self.lifetimes
-        if change.is_touch:
-            return sql(TOUCH, lifetimes.idle_s, key, LIVE)
-        # LAST_INSERT_ID(n) makes n come back with the acknowledgement, which saves reading it.
-        # The version is assigned before the data, so the count still sees the old data.
-        version = Sql("LAST_INSERT_ID(version + 1)")
-        if applied.count is not None:
-            version = sql("version + 1 + 0 * LAST_INSERT_ID(?)", applied.count)
-        where = LIVE
-        for condition in applied.conditions:
-            where = sql("? AND ?", where, condition.sql)
-        new_data = (version, applied.data, _bytes(change.user))
-        if change.rotate_to is None:
-            return sql(CHANGE, *new_data, lifetimes.idle_s, key, where)
-        starts_anew = (self._first_idle_s, lifetimes.absolute_s)
-        ends_old = (key, lifetimes.tombstone_s)
-        return sql(ROTATE, change.rotate_to, *new_data, *starts_anew, key, where, *ends_old)
-
     @property
-    def _first_idle_s(self) -> int:
-        return min(self.lifetimes.idle_s, self.lifetimes.absolute_s)
+    def _seconds(self) -> dict[str, Any]:
+        idle_s, absolute_s = self.lifetimes.idle_s, self.lifetimes.absolute_s
+        return {
+            "idle_s": idle_s,
+            "first_idle_s": min(idle_s, absolute_s),
+            "absolute_s": absolute_s,
+            "tombstone_s": self.lifetimes.tombstone_s,
+        }
 
-    def _reason(self, key: bytes, conditions: Sequence[_Condition]) -> SessionError | None:
+    def _reason(self, change: Change, plan: _Plan, parameters: Mapping[str, Any]) -> SessionError | None:
         """Return why no row matched, by asking the row which condition fails; None if none does."""
-        verdicts = Sql("data IS NULL")
-        for condition in conditions:
-            verdicts = sql("?, ?", verdicts, condition.sql)
-        asked = sql("SELECT ? FROM sessions WHERE id = ? AND expires_at > UNIX_TIMESTAMP()", verdicts, key)
-        rows = self._ask(asked, repeatable=True).rows
+        rows = self._ask(plan.reason, repeatable=True, **parameters).rows
         if not rows or rows[0][0] == b"1":
             return SessionGone(ended=bool(rows))
-        for condition, holds in zip(conditions, rows[0][1:], strict=True):
+        for condition, holds in zip(plan.conditions, rows[0][1:], strict=True):
             if holds != b"1":
-                return condition.otherwise
+                return _refusal(condition, change, self.max_bytes)
         return None
 
-    def _ask(self, statement: Sql, *, repeatable: bool = False) -> Answer:
-        """Run one statement within what is left of the deadline.
+    def _ask(self, statement: str, *, repeatable: bool = False, **parameters: Any) -> Answer:
+        """Run one statement within what is left of the deadline. It may use fewer parameters than there are.
 
         repeatable: it may be run again although nobody knows whether it has been run.
         Raises SessionStoreUnavailable, or SessionConflict where a new key is taken.
@@ -365,7 +352,7 @@ class MySQLHandler:
         for repeats_left in reversed(range(MAX_REPEATS + 1)):
             started = time.monotonic()
             try:
-                return self._run(statement)
+                return self._run(statement, parameters)
             except (pymysql.err.MySQLError, PoolExhausted, OSError) as error:
                 if _code(error) == ER.DUP_ENTRY:
                     raise SessionConflict("the new key is taken") from error
@@ -375,7 +362,7 @@ class MySQLHandler:
                 self._left_s -= time.monotonic() - started
         raise AssertionError("the last repeat returns or raises")
 
-    def _run(self, statement: Sql) -> Answer:
+    def _run(self, statement: str, parameters: Mapping[str, Any]) -> Answer:
         if not self._is_open:
             # Whoever borrows now never gives back. A generator is such a one: it runs after its route.
             raise RuntimeError("the handler is closed; use it between open and close")
@@ -388,7 +375,7 @@ class MySQLHandler:
             raise TimeoutError(f"the {self.deadline_s} s that a request may wait are used up")
         try:
             self._connection.allow(left_s)
-            return self._connection.ask(statement.text, statement.parameters)
+            return self._connection.ask(statement, parameters)
         finally:
             if not self._connection.open:
                 self._give_back()
@@ -399,6 +386,24 @@ def _written(carried: int, *, counts: bool) -> Written:
         # The driver reads the eight bytes as unsigned.
         return Written(None, carried - 2**64 if carried >= 2**63 else carried)
     return Written(carried or None)
+
+
+def _refusal(condition: Condition, change: Change, max_bytes: int) -> SessionError:
+    match condition:
+        case "overtaken":
+            return SessionConflict(f"version {change.expected_version} was overtaken")
+        case "not countable":
+            assert change.add is not None
+            return SessionRefused.not_countable(*change.add)
+        case "not a list":
+            assert change.append is not None
+            return SessionRefused.not_a_list(change.append[0])
+        case "too large":
+            return SessionRefused.too_large(max_bytes)
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
 
 
 def _path(name: str) -> str:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from .cached import SwitchSeen
 from .handler import SessionStoreUnavailable
-from .mysql import MySQLHandler, sql
+from .mysql import MySQLHandler
 
 # With fractions: UNIX_TIMESTAMP() alone would be up to a second behind.
 NOW = "UNIX_TIMESTAMP(NOW(6))"
-LOOK = sql(f"SELECT {NOW}, off_until - {NOW} FROM cache_switch WHERE id = 1")
-TURN_OFF = f"UPDATE cache_switch SET off_until = GREATEST(off_until, {NOW} + ?) WHERE id = 1"
+LOOK = f"SELECT {NOW}, off_until - {NOW} FROM cache_switch WHERE id = 1"
+TURN_OFF = f"UPDATE cache_switch SET off_until = GREATEST(off_until, {NOW} + %(seconds)s) WHERE id = 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,5 +28,5 @@ class MySQLSwitch:
         return SwitchSeen(float(store_time), float(off_s))
 
     def turn_off(self, seconds: float) -> None:
-        if not self.handler._ask(sql(TURN_OFF, seconds), repeatable=True).matched:
+        if not self.handler._ask(TURN_OFF, repeatable=True, seconds=seconds).matched:
             raise SessionStoreUnavailable("cache_switch has no row 1; the schema puts it there")
