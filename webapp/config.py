@@ -92,7 +92,7 @@ def read_config(env: Mapping[str, str]) -> Config:
         session_cookie_max_age_s=whole(env, "SESSION_COOKIE_MAX_AGE_S", 0, unit="seconds", least=0) or None,
         session_cookie_secure=one_of(env, "SESSION_COOKIE_SECURE", ("no", "yes")) == "yes",
         janitor_period_s=whole(env, "JANITOR_PERIOD_S", 60, unit="seconds"),
-        janitor_batch=whole(env, "JANITOR_BATCH", 500, unit="rows"),
+        janitor_batch=whole(env, "JANITOR_BATCH", 100, unit="rows"),
         janitor_pause_ms=whole(env, "JANITOR_PAUSE_MS", 50, unit="milliseconds"),
     )
     if config.store_deadline_s > MAX_STORE_DEADLINE_S:

@@ -20,7 +20,7 @@ def test_cleaning_removes_more_rows_than_the_packets_of_an_answer_have_numbers(s
         sql_world.put()
     sql_world.age(10_000)
 
-    assert sql_world.new_handler().clean() == 600
+    assert sql_world.new_handler(clean_batch=500).clean() == 600
 
 
 def test_cleaning_spares_every_live_session(world, handler):

@@ -39,7 +39,7 @@ def test_the_defaults_are_those_of_the_contract():
 
     assert (config.session_idle_s, config.session_absolute_s, config.session_touch_s) == (1800, 43200, 60)
     assert (config.session_max_bytes, config.tombstone_s, config.store_deadline_s) == (65536, 60, 2.5)
-    assert (config.janitor_period_s, config.janitor_batch, config.janitor_pause_ms) == (60, 500, 50)
+    assert (config.janitor_period_s, config.janitor_batch, config.janitor_pause_ms) == (60, 100, 50)
     assert (config.session_cookie, config.session_cookie_max_age_s) == ("session", None)
     assert config.session_cookie_secure is False
 

@@ -230,7 +230,7 @@ class MySQLHandler:
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     max_bytes: int = 65536
     deadline_s: float = 2.5
-    clean_batch: int = 500
+    clean_batch: int = 100
     clean_pause_s: float = 0.05
     _connection: Connection | None = None
     _is_open: bool = False
