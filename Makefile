@@ -44,7 +44,7 @@ dev: ## One server on the memory handler, reloading, no engine needed: http://12
 verify: ## Every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= (8 min)
 	@tests/verify
 
-test: ## Lint, types, all tests and a short verify, beside whatever runs (13 min, 16 on a bare machine)
+test: ## Lint, types, all tests and a short verify, beside whatever runs (17 min, more on a bare machine)
 	@tests/run
 
 compare: ## What other session stores lose where ours does not: reports/compare.html (7 min)

@@ -105,8 +105,10 @@ def main() -> int:
     guarantees, faults = chosen(os.environ.get("ONLY", ""), saboteur)
     if sys.argv[1:] == ["--check"]:
         return 0
-    # Ctrl-C is healed by the context managers; so is what a CI sends.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Ctrl-C is healed by the context managers; so is what a CI sends. Set for both: a shell lets what it
+    # starts in the background ignore SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     seed = os.environ.get("SEED") or secrets.token_hex(4)
     print(f"verify: SEED={seed} repeats this schedule", flush=True)
     if saboteur:
