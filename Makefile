@@ -50,10 +50,10 @@ test: ## Lint, types, all tests and a short verify, beside whatever runs (17 min
 compare: ## What other session stores lose where ours does not: reports/compare.html (7 min)
 	@tests/compare
 
-bench: ## How fast ours and other session stores are, side by side: SYSTEMS= ROUNDS= (14 min)
+bench: ## How fast ours and other session stores are, side by side: SYSTEMS= ROUNDS= (16 min)
 	@loadtests/bench/run
 
-bench-scale: ## What a large table costs, and cleaning it: SESSIONS=1000000 REQUESTS=1000000 (30 min)
+bench-scale: ## What a large table costs, and cleaning it: SESSIONS=1000000 REQUESTS=1000000 (35 min)
 	@loadtests/bench/scale
 
 lock: ## Pin the newest versions of what the requirements.in ask for (needs uv)
