@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.deployment import ROOT, Deployment
+from harness.deployment import ROOT, Deployment, until
 from harness.visitor import Visitor
 
 REPORT = ROOT / "reports" / "bench-scale.json"
@@ -171,10 +171,8 @@ def ratio(values: list[float]) -> float:
 
 def until_less(deployment: Deployment) -> None:
     """Return when the janitor is at work: it may have to notice first that its last answer came too late."""
-    before, end = expired(deployment), time.monotonic() + 20
-    while before and expired(deployment) == before:
-        assert time.monotonic() < end, "the janitor does nothing"
-        time.sleep(0.2)
+    before = expired(deployment)
+    until(lambda: not before or expired(deployment) != before, "the janitor at work", 20, rest_s=0.2)
 
 
 def expired(deployment: Deployment) -> int:

@@ -124,6 +124,16 @@ def _frozen(victim: Container) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _killed(victim: Container) -> Iterator[None]:
+    try:
+        victim.kill()
+        _ended_with(victim, 137, "SIGKILL")
+        yield
+    finally:
+        victim.start()
+
+
+@contextlib.contextmanager
 def scale(stack: Stack) -> Iterator[str]:
     before = stack.server_names()
     try:
@@ -205,14 +215,11 @@ def balancer_restarted(stack: Stack) -> Iterator[str]:
 
 @contextlib.contextmanager
 def database_killed(stack: Stack) -> Iterator[str]:
-    database = stack.container("db")
     try:
-        database.kill()
-        _ended_with(database, 137, "SIGKILL")
-        _store_is_out(stack)
-        yield "mysqld ended with 137, the store answered 503"
+        with _killed(stack.container("db")):
+            _store_is_out(stack)
+            yield "mysqld ended with 137, the store answered 503"
     finally:
-        database.start()
         _store_is_back(stack)
 
 
@@ -256,13 +263,8 @@ def _store_is_back(stack: Stack) -> None:
 
 @contextlib.contextmanager
 def memcached_killed(stack: Stack) -> Iterator[str]:
-    memcached = stack.container("memcached")
-    try:
-        memcached.kill()
-        _ended_with(memcached, 137, "SIGKILL")
+    with _killed(stack.container("memcached")):
         yield "memcached ended with 137"
-    finally:
-        memcached.start()
 
 
 @contextlib.contextmanager
