@@ -32,7 +32,7 @@ whole_setting() { # whole_setting NAME DEFAULT LEAST MOST UNIT
   local value
   value=$(setting "$1" "$2")
   case $value in
-    '' | *[!0-9]* | ??????*) ;;
+    '' | *[!0-9]* | ??????????*) ;;
     *) [ "$value" -lt "$3" ] || [ "$value" -gt "$4" ] || { printf '%s' "$value"; return; } ;;
   esac
   printf "%s='%s' is not a whole number of %s from %d to %d; try %s=%s\n" "$1" "$value" "$5" "$3" "$4" "$1" "$2" >&2

@@ -42,10 +42,10 @@ class Number:
     high: int = 0
 
     def raised(self, outcome: Outcome, answer: int | None = None) -> Finding | None:
-        """Take note of an attempt to add one; answer: what it became, if that was told."""
+        """Take note of an attempt to add one; answer: what it became, if it succeeded and told."""
         if outcome == "unknown":
             self.high += 1
-        if outcome != "ok" or answer is None:
+        if answer is None:
             return None
         self.low, self.high = self.low + 1, self.high + 1
         return self.seen(answer)

@@ -15,8 +15,8 @@ bind = "0.0.0.0:8000"
 # Never cpu_count(): in a container that is the host's, and the capacity sum needs a number that is known.
 workers = settings.web_workers
 # Requests/s of a route without a session / with one read, medians of 4 interleaved rounds, one worker:
-# gevent 3,640 / 800, gthread with 16 threads 2,130 / 720. (gunicorn_h1c, the HTTP parser in C, brings gevent
-# to 4,670 / 990, but has no wheel: it would need a compiler in the image.)
+# gevent 3,640 / 800, gthread with 16 threads 2,130 / 720. (gunicorn_h1c, the HTTP parser in C, brings 4 %
+# of CPU, has no wheel, and would need a compiler in the image.)
 worker_class = "gevent"
 # Above the balancer's maxconn per server, so that the queue is in the balancer, where it can go elsewhere.
 worker_connections = 1000

@@ -31,9 +31,10 @@ def test_a_rolling_deploy_replaces_every_server_and_fails_no_request(
     crowd.assert_nothing_lost()
 
 
-def test_nobody_serves_copies_while_two_versions_serve(deployment: Deployment) -> None:
+@pytest.mark.parametrize("script", ["infra/deploy", "infra/up"])
+def test_nobody_serves_copies_while_two_versions_serve(deployment: Deployment, script: str) -> None:
     deployment.sql("UPDATE hopproof.cache_switch SET off_until = 0")
-    deployment.script("infra/deploy")
+    deployment.script(script)
 
     ((off_for_s,),) = deployment.sql("SELECT off_until - UNIX_TIMESTAMP() FROM hopproof.cache_switch")
     assert 60 < float(off_for_s) <= 121

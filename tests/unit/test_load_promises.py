@@ -16,7 +16,9 @@ def kind(finding: Finding | None) -> str | None:
     [
         (200, "web-1", "ok"),
         (204, "web-1", "ok"),
+        (303, "web-1", "unknown"),
         (409, "web-1", "failed"),
+        (500, "web-1", "unknown"),
         (503, "balancer", "failed"),
         (503, "web-1", "unknown"),
         (502, "balancer", "unknown"),
@@ -81,6 +83,18 @@ def test_an_empty_session_is_lost() -> None:
     promises = Promises("ada")
     promises.cart.raised("ok", 1)
     assert kind(promises.shown(session())) == "lost"
+
+
+def test_a_counter_that_a_session_shows_gone_back_is_lost() -> None:
+    promises = Promises("ada")
+    promises.counter.raised("ok", 1)
+    assert kind(promises.shown(session(counter=0))) == "lost"
+
+
+def test_the_tenth_item_of_a_cart_comes_after_the_ninth() -> None:
+    promises = Promises("ada")
+    promises.cart.low = promises.cart.high = 11
+    assert promises.shown(session(cart=[f"ada#{number}" for number in range(11)])) is None
 
 
 def test_who_is_logged_in_stays_logged_in() -> None:
