@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,8 @@ THREADS = 4
 PAUSE_S = 0.01
 WINDOW_S = 8.0
 TURNS = 6
+# How long the janitor is watched without any visitor, at most.
+ALONE_S = 60
 KIND = {"read": Visitor.show, "write": lambda visitor: visitor.add("n")}
 # Of 1 KiB, as the cart of a diligent shopper.
 PAYLOAD = "JSON_OBJECT('cart', REPEAT('x', 1000))"
@@ -131,32 +134,47 @@ def while_cleaning(deployment: Deployment, crowd: Crowd, rows: int) -> dict[str,
     fill(deployment, "sessions", rows, "UNIX_TIMESTAMP() - 60")
     janitor = deployment.container("janitor")
     before, removed_before = locks(deployment), expired(deployment)
-    windows: dict[str, list[Window]] = {"off": [], "on": []}
-    for turn in range(TURNS):
-        for state in ("off", "on") if turn % 2 else ("on", "off"):
-            if state == "on":
-                janitor.unpause()
-                until_less(deployment)
-            windows[state].append(crowd.click(WINDOW_S))
-            if state == "on":
-                janitor.pause()
-            say(f"  {state}: {line(windows[state][-1])}")
+
+    def begin() -> None:
+        janitor.unpause()
+        until_less(deployment)
+
+    windows = in_turns(crowd, begin, janitor.pause)
     during = {name: count - before[name] for name, count in locks(deployment).items()}
     removed = removed_before - expired(deployment)
     janitor.unpause()
     began, left = time.monotonic(), expired(deployment)
-    while expired(deployment) and time.monotonic() < began + 1800:
+    while expired(deployment) and time.monotonic() < began + ALONE_S:
         time.sleep(1)
     seconds = time.monotonic() - began
     janitor.pause()
     return {
         "rows": rows,
         "removed_in_windows": removed,
-        "rows_per_s_alone": round(left / seconds),
-        "rows_left": expired(deployment),
+        "rows_per_s_alone": round((left - expired(deployment)) / seconds),
         "locks": during,
+        **felt(windows),
+    }
+
+
+def in_turns(crowd: Crowd, begin: Callable[[], object], end: Callable[[], object]) -> dict[str, list[Window]]:
+    """Return windows without ("off") and with ("on") what happens between begin and end."""
+    windows: dict[str, list[Window]] = {"off": [], "on": []}
+    for turn in range(TURNS):
+        for state in ("off", "on") if turn % 2 else ("on", "off"):
+            if state == "on":
+                begin()
+            windows[state].append(crowd.click(WINDOW_S))
+            if state == "on":
+                end()
+            say(f"  {state}: {line(windows[state][-1])}")
+    return windows
+
+
+def felt(windows: dict[str, list[Window]]) -> dict[str, Any]:
+    return {
         **{state: summary(found) for state, found in windows.items()},
-        # What two halves of the windows without the janitor differ by: no smaller effect can be seen.
+        # What two halves of the windows without it differ by: no smaller effect can be seen.
         "off_against_off": {
             kind: round(ratio([w.percentile(kind, 0.99) for w in windows["off"]]), 2) for kind in KIND
         },
@@ -214,7 +232,8 @@ def hammer(crowd: Crowd, requests: int) -> int:
         for number in range(requests // THREADS):
             visitor = own[number % len(own)]
             answer = visitor.show() if number % 4 else visitor.add("n")
-            assert answer.status == 200, answer
+            # 0: the balancer closed a kept connection for idleness just when it was used again.
+            assert answer.status in (200, 0), answer
             visitor.history.clear()
         return requests // THREADS
 
