@@ -12,7 +12,7 @@ from bottle import Bottle, HTTPError, HTTPResponse, request, response
 from page import CONTENT_SECURITY_POLICY, add_page, checked_user, error_page
 from plugin import SessionPlugin
 from problem import PROBLEM_JSON, Problem
-from sessions.handler import Json
+from sessions.handler import Json, Listed
 from sessions.ijson import NotIJson, parse
 from sessions.session import Session
 
@@ -78,9 +78,35 @@ def add_probe_api(app: Bottle, server: str) -> None:
 
     @app.post("/api/logout-everywhere")
     def logout_everywhere(session: Session) -> dict[str, Json]:
-        if session.user is None:
-            raise Problem(401, "not-logged-in", "Log in first: whose sessions should end?")
+        require_login(session)
         return {"ended": session.destroy_all_of_user()}
+
+    @app.get("/api/sessions")
+    def list_sessions(session: Session) -> dict[str, Json]:
+        require_login(session)
+        return {"sessions": [in_list(listed, session) for listed in session.all_of_user()]}
+
+    # A key is the hash of an id: it names a session to its user, and lets nobody in.
+    @app.delete("/api/sessions/<key:re:[0-9a-f]{64}>")
+    def end_session(key: str, session: Session) -> HTTPResponse:
+        require_login(session)
+        if not session.destroy_one_of_user(bytes.fromhex(key)):
+            raise Problem(404, "no-such-session", "No live session of yours has this key.")
+        return no_content()
+
+
+def require_login(session: Session) -> None:
+    if session.user is None:
+        raise Problem(401, "not-logged-in", "Log in first: whose sessions are meant?")
+
+
+def in_list(listed: Listed, session: Session) -> Json:
+    return {
+        "key": listed.key.hex(),
+        "age_s": listed.age_s,
+        "unused_s": listed.unused_s,
+        "is_this": listed.key == session.key,
+    }
 
 
 def json_body() -> Json:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
 from bottle import Bottle, HTTPResponse, request, template
 
 from problem import Problem
-from sessions.handler import MAX_USER_BYTES, Json, SessionGone
+from sessions.handler import MAX_USER_BYTES, Json, Listed, SessionGone
 from sessions.session import Session
 
 VIEWS = Path(__file__).parent / "views"
@@ -23,6 +24,9 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
     f"style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"
 )
+
+# A session's key in hexadecimal: the hash of its id, which names it and lets nobody in.
+KEY = re.compile(r"[0-9a-f]{64}")
 
 TRAIL_LENGTH = 12
 TEAS = ("Assam", "Darjeeling", "Earl Grey", "Gunpowder", "Lapsang", "Sencha")
@@ -41,8 +45,20 @@ def add_page(app: Bottle, server: str) -> None:
             visits, cart, user = one_more({"count": 0, "trail": []}, server), {}, None
         else:
             cart, user = session.get("cart", {}), session.user
+        # Made with the page, and never by a script that asks again: that would keep alive what nobody uses.
+        sessions = [] if user is None else in_order(session.all_of_user(), session.key)
         address = request.get_header("Host", "localhost")
-        return render("page", server=server, visits=visits, cart=cart, user=user, teas=TEAS, address=address)
+        return render(
+            "page",
+            server=server,
+            visits=visits,
+            cart=cart,
+            user=user,
+            sessions=sessions,
+            this=session.key,
+            teas=TEAS,
+            address=address,
+        )
 
     @app.post("/cart")
     def change_cart(session: Session) -> HTTPResponse:
@@ -60,6 +76,13 @@ def add_page(app: Bottle, server: str) -> None:
     @app.post("/logout")
     def log_out(session: Session) -> HTTPResponse:
         session.destroy()
+        return back_to_page()
+
+    @app.post("/end-session")
+    def end_session(session: Session) -> HTTPResponse:
+        key = request.forms.getunicode("key", "")
+        if session.user is not None and KEY.fullmatch(key):
+            session.destroy_one_of_user(bytes.fromhex(key))
         return back_to_page()
 
     @app.post("/logout-everywhere")
@@ -81,6 +104,11 @@ def one_more(before: Any, server: str) -> Json:
 def with_tea(cart: Any, tea: str, pieces: int) -> Json:
     count = cart.get(tea, 0) + pieces
     return {name: n for name, n in {**cart, tea: count}.items() if n > 0}
+
+
+def in_order(sessions: list[Listed], this: bytes | None) -> list[Listed]:
+    """Return this session and then the others, the one that was used last first."""
+    return sorted(sessions, key=lambda listed: (listed.key != this, listed.unused_s, listed.key))
 
 
 def checked_user(name: Json) -> str:

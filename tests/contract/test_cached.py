@@ -28,6 +28,7 @@ CHANGES = {
     "count": (lambda handler, key: handler.write(key, Change(add=("a", 1))), {"a": 2}),
     "logout": (lambda handler, key: handler.destroy(key), None),
     "rotation": (lambda handler, key: handler.write(key, Change(rotate_to=new_key())), None),
+    "logout from the list": (lambda handler, key: handler.end_one_of_user("ada", key), None),
     "logout everywhere": (lambda handler, key: handler.end_user("ada"), None),
 }
 each_change = pytest.mark.parametrize(

@@ -140,15 +140,102 @@ def test_a_session_that_everywhere_ended_is_remembered(world, handler, other):
     assert gone.value.ended
 
 
-def test_the_keys_of_a_user_are_those_of_their_live_sessions(world, handler):
+def test_the_list_of_a_user_shows_their_live_sessions_and_no_other(world, handler):
     world.put("ada")
     world.age(10_000)
     handler.destroy(world.put("ada"))
     world.put("Ada")
     keys = {world.put("ada") for _ in range(2)}
 
-    assert set(handler.keys_of_user("ada")) == keys
-    assert handler.keys_of_user("bob") == []
+    assert {listed.key for listed in handler.sessions_of_user("ada")} == keys
+    assert handler.sessions_of_user("bob") == []
+
+
+def test_the_list_tells_how_old_a_session_is_and_for_how_long_nobody_used_it(world, handler):
+    world.put("ada")
+    world.age(300)
+
+    (listed,) = handler.sessions_of_user("ada")
+    assert listed.age_s == pytest.approx(300, abs=3)
+    assert listed.unused_s == pytest.approx(300, abs=3)
+
+
+@pytest.mark.parametrize("use", [Change(), Change(set={"a": 1})], ids=["touch", "change"])
+def test_the_list_notices_that_a_session_was_used(world, handler, other, use):
+    key = world.put("ada")
+    world.age(300)
+    other.write(key, use)
+    world.age(60)
+
+    (listed,) = handler.sessions_of_user("ada")
+    assert listed.age_s == pytest.approx(360, abs=3)
+    assert listed.unused_s == pytest.approx(60, abs=3)
+
+
+def test_in_the_list_a_session_is_as_old_as_its_login(world, handler, other):
+    key = world.put()
+    world.age(300)
+    other.write(key, Change(user="ada", rotate_to=new_key()))
+
+    (listed,) = handler.sessions_of_user("ada")
+    assert listed.age_s <= 3
+
+
+def test_near_the_absolute_timeout_the_list_does_not_call_a_session_fresher_than_it_is(world):
+    lifetimes = Lifetimes(idle_s=1800, absolute_s=2000)
+    handler = world.new_handler(lifetimes=lifetimes)
+    key = new_key()
+    handler.write(key, Change(create=True, user="ada"))
+    world.age(1500)
+    handler.write(key, Change())
+    world.age(300)
+
+    (listed,) = handler.sessions_of_user("ada")
+    assert 300 <= listed.unused_s <= 1800
+
+
+def test_ending_one_session_of_a_user_ends_that_and_no_other(world, handler, other):
+    ended, kept, bobs = world.put("ada", a=1), world.put("ada", a=2), world.put("bob", a=3)
+
+    assert handler.end_one_of_user("ada", ended) is True
+    assert other.read(ended) is None
+    assert [other.read(key).data for key in (kept, bobs)] == [{"a": 2}, {"a": 3}]
+
+
+@pytest.mark.parametrize("owner", ["ada", "Ada ", "Adа", "Ad", "%", None])
+def test_nobody_can_end_a_session_that_is_not_theirs(world, handler, other, owner):
+    key = world.put(owner, a=1)
+
+    assert handler.end_one_of_user("Ada", key) is False
+    assert other.read(key).data == {"a": 1}
+
+
+def test_a_session_that_is_one_of_a_user_no_more_cannot_be_ended_as_theirs(world, handler, other):
+    key = world.put("ada", a=1)
+    other.write(key, Change(user="bob"))
+
+    assert handler.end_one_of_user("ada", key) is False
+    assert other.read(key).user == "bob"
+
+
+def test_ending_one_session_of_a_user_twice_says_that_the_second_was_late(world, handler, other):
+    key = world.put("ada")
+
+    assert [handler.end_one_of_user("ada", key), other.end_one_of_user("ada", key)] == [True, False]
+
+
+def test_ending_one_session_that_never_was_leaves_no_row(world, handler):
+    assert handler.end_one_of_user("ada", new_key()) is False
+    assert world.row_count() == 0
+
+
+def test_a_session_of_a_user_that_was_ended_alone_is_remembered(world, handler, other):
+    key = world.put("ada", a=1)
+    handler.end_one_of_user("ada", key)
+
+    with pytest.raises(SessionGone) as gone:
+        other.write(key, Change(set={"a": 2}))
+    assert gone.value.ended
 
 
 def test_logging_out_somebody_unknown_ends_nobody(world, handler):

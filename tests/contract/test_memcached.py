@@ -97,13 +97,13 @@ def test_of_all_logins_at_once_exactly_one_wins_and_the_others_leave_nothing(alo
 
     assert answers.count("gone") == SERVERS - 1
     assert sum(alone.new_handler().read(new) is not None for new in new_keys) == 1
-    assert len(alone.new_handler().keys_of_user("ada")) == 1
+    assert len(alone.new_handler().sessions_of_user("ada")) == 1
 
 
 def test_every_login_of_a_user_is_listed(alone):
     at_once(alone, lambda handler: handler.write(new_key(), Change(create=True, user="ada")))
 
-    assert len(alone.new_handler().keys_of_user("ada")) == SERVERS
+    assert len(alone.new_handler().sessions_of_user("ada")) == SERVERS
 
 
 def test_a_login_beside_a_logout_everywhere_does_not_escape_it(alone):

@@ -99,8 +99,14 @@ def test_logging_out_everywhere_costs_one_statement(sql_world):
     assert Counted(sql_world).statements(lambda handler: handler.end_user("ada")) == 1
 
 
-def test_the_keys_of_a_user_cost_one_statement(sql_world):
-    assert Counted(sql_world).statements(lambda handler: handler.keys_of_user("ada")) == 1
+def test_listing_the_sessions_of_a_user_costs_one_statement(sql_world):
+    assert Counted(sql_world).statements(lambda handler: handler.sessions_of_user("ada")) == 1
+
+
+def test_ending_one_session_of_a_user_costs_one_statement(sql_world):
+    key = sql_world.put("ada")
+
+    assert Counted(sql_world).statements(lambda handler: handler.end_one_of_user("ada", key)) == 1
 
 
 def test_a_change_of_a_session_that_is_gone_costs_one_more_to_learn_why(sql_world):

@@ -19,6 +19,8 @@ VERBS = {
     "create": lambda handler: handler.write(new_key(), Change(set={"a": 1}, create=True)),
     "touch": lambda handler: handler.write(new_key(), Change()),
     "destroy": lambda handler: handler.destroy(new_key()),
+    "sessions_of_user": lambda handler: handler.sessions_of_user("ada"),
+    "end_one_of_user": lambda handler: handler.end_one_of_user("ada", new_key()),
     "end_user": lambda handler: handler.end_user("ada"),
     "clean": lambda handler: handler.clean(),
 }

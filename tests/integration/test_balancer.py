@@ -62,7 +62,7 @@ def test_a_redirect_names_no_scheme_and_no_host(visitor: Visitor) -> None:
 )
 def test_another_site_cannot_log_a_visitor_in_or_out(visitor: Visitor, headers: dict[str, str]) -> None:
     visitor.login("ada")
-    for path in ("/login", "/logout", "/api/logout"):
+    for path in ("/login", "/logout", "/end-session", "/api/logout"):
         answer = visitor.ask("POST", path, data={"user": "mallory"}, headers=headers)
         assert (answer.status, answer.set_cookie) == (403, None)
     assert visitor.show().body["user"] == "ada"

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sessions.handler import Change, SessionStoreUnavailable, Stored, Written
+from sessions.handler import Change, Listed, SessionStoreUnavailable, Stored, Written
 from sessions.memory import MemoryHandler
 from sessions.session import Session
 
@@ -51,9 +51,13 @@ class RecordedHandler:
         self._call("destroy", key)
         self.store.destroy(key)
 
-    def keys_of_user(self, user: str) -> list[bytes]:
-        self._call("keys_of_user", user)
-        return self.store.keys_of_user(user)
+    def sessions_of_user(self, user: str) -> list[Listed]:
+        self._call("sessions_of_user", user)
+        return self.store.sessions_of_user(user)
+
+    def end_one_of_user(self, user: str, key: bytes) -> bool:
+        self._call("end_one_of_user", (user, key))
+        return self.store.end_one_of_user(user, key)
 
     def end_user(self, user: str) -> int:
         self._call("end_user", user)

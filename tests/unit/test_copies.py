@@ -152,9 +152,10 @@ def test_a_crowd_of_hits_looks_at_the_switch_twice_a_second(servers, one):
         (lambda server, key: server.set(key, a=2), NEW),
         (lambda server, key: server.handler.destroy(key), None),
         (lambda server, key: server.handler.write(key, Change(rotate_to=bytes(32))), None),
+        (lambda server, key: server.handler.end_one_of_user("ada", key), None),
         (lambda server, key: server.handler.end_user("ada"), None),
     ],
-    ids=["change", "logout", "rotation", "logout everywhere"],
+    ids=["change", "logout", "rotation", "logout from the list", "logout everywhere"],
 )
 @pytest.mark.parametrize("is_cut", [False, True], ids=["", "cut off"])
 def test_after_the_answer_no_server_serves_the_older_copy(servers, one, two, end, left, is_cut):

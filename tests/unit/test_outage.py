@@ -9,6 +9,8 @@ WITH_SESSION = [
     ("POST", "/api/login", {"user": "ada"}),
     ("POST", "/api/logout", None),
     ("POST", "/api/logout-everywhere", None),
+    ("GET", "/api/sessions", None),
+    ("DELETE", "/api/sessions/" + "a" * 64, None),
     ("GET", "/", None),
 ]
 

@@ -223,3 +223,70 @@ def test_the_statement_budget_of_the_contract(site):
 
     once = dict.fromkeys(["read", "set", "remove", "add", "append", "login", "logout"], 1)
     assert budget == {"untouched": 0, **once}
+
+
+def listed(visitor):
+    return visitor.ask("GET", "/api/sessions").json["sessions"]
+
+
+def test_a_user_sees_every_session_of_theirs_and_which_one_this_is(site):
+    here, there = site.visitor("ada"), site.visitor("ada")
+    site.visitor("bob")
+
+    assert [len(listed(here)), len(listed(there))] == [2, 2]
+    (mine,) = [session["key"] for session in listed(here) if session["is_this"]]
+    (theirs,) = [session["key"] for session in listed(there) if session["is_this"]]
+    assert {mine, theirs} == {session["key"] for session in listed(here)}
+    assert mine != theirs
+
+
+def test_the_list_of_sessions_holds_nothing_that_lets_anybody_in(site):
+    visitor = site.visitor("ada")
+    site.visitor("ada")
+    session_id = visitor.cookie.partition("=")[2]
+    answer = visitor.ask("GET", "/api/sessions")
+
+    assert session_id not in answer.body.decode()
+    for session in answer.json["sessions"]:
+        assert site.browser(f"session={session['key']}").ask("GET", "/api/session").json["user"] is None
+        assert session.keys() == {"key", "age_s", "unused_s", "is_this"}
+
+
+def test_one_session_of_the_list_is_ended_and_no_other(site):
+    here, there, elsewhere = (site.visitor("ada") for _ in range(3))
+    (key,) = [session["key"] for session in listed(there) if session["is_this"]]
+
+    answer = here.ask("DELETE", f"/api/sessions/{key}")
+    assert (answer.status, answer.header("Set-Cookie")) == (204, None)
+    users = [visitor.ask("GET", "/api/session").json["user"] for visitor in (here, there, elsewhere)]
+    assert users == ["ada", None, "ada"]
+
+
+def test_ending_the_session_that_asks_clears_its_cookie(site):
+    visitor = site.visitor("ada")
+    (session,) = listed(visitor)
+
+    assert visitor.ask("DELETE", f"/api/sessions/{session['key']}").status == 204
+    assert visitor.cookie is None
+
+
+def test_a_session_of_somebody_else_is_not_found_and_lives_on(site):
+    ada, bob = site.visitor("ada"), site.visitor("bob")
+    (session,) = listed(bob)
+
+    assert ada.ask("DELETE", f"/api/sessions/{session['key']}").problem == (404, "no-such-session")
+    assert bob.ask("GET", "/api/session").json["user"] == "bob"
+
+
+def test_a_session_that_was_ended_already_is_not_found(site):
+    here, there = site.visitor("ada"), site.visitor("ada")
+    (key,) = [session["key"] for session in listed(there) if session["is_this"]]
+    there.ask("POST", "/api/logout")
+
+    assert here.ask("DELETE", f"/api/sessions/{key}").problem == (404, "no-such-session")
+
+
+def test_nobody_has_a_list_of_sessions_without_a_login(site):
+    for visitor in (site.browser(), site.visitor()):
+        assert visitor.ask("GET", "/api/sessions").problem == (401, "not-logged-in")
+        assert visitor.ask("DELETE", "/api/sessions/" + "a" * 64).problem == (401, "not-logged-in")

@@ -175,6 +175,40 @@ def test_ending_everywhere_needs_somebody_who_is_logged_in(visit):
         visit.session(visit.put()).destroy_all_of_user()
 
 
+@pytest.mark.parametrize(
+    "act", [lambda session: session.all_of_user(), lambda session: session.destroy_one_of_user(new_key())]
+)
+def test_the_list_needs_somebody_who_is_logged_in(visit, act):
+    with pytest.raises(ValueError, match="nobody"):
+        act(visit.session(visit.put()))
+
+
+def test_ending_one_of_the_list_leaves_this_session_and_the_rest(visit):
+    mine, ended, kept = (visit.put("ada", n=n) for n in range(3))
+    session = visit.session(mine)
+
+    assert session.destroy_one_of_user(ended)
+    assert session.key == mine
+    assert [visit.data(key) for key in (mine, ended, kept)] == [{"n": 0}, None, {"n": 2}]
+
+
+def test_ending_this_session_from_the_list_is_a_logout(visit):
+    session = visit.session(visit.put("ada", a=1))
+
+    assert session.destroy_one_of_user(session.key)
+    assert (session.key, session.user, dict(session)) == (None, None, {})
+
+
+def test_ending_this_session_just_after_a_login_in_another_tab_throws_no_newer_cookie_away(visit):
+    old = visit.put("ada")
+    session = visit.session(old)
+    assert session.user == "ada"
+    visit.store.write(old, Change(user="ada", rotate_to=new_key()))
+
+    assert not session.destroy_one_of_user(old)
+    assert session.key == old
+
+
 def test_a_write_after_everywhere_ended_the_session_is_refused(visit):
     key = visit.put("ada", a=1)
     session = visit.session(key)

@@ -42,6 +42,7 @@ from typing import Protocol, TypeVar
 
 from .handler import (
     Change,
+    Listed,
     SessionError,
     SessionHandler,
     SessionStoreUnavailable,
@@ -254,20 +255,23 @@ class CachedHandler:
     def destroy(self, key: bytes) -> None:
         self._hidden(key, lambda: self.inner.destroy(key))
 
-    def keys_of_user(self, user: str) -> list[bytes]:
-        return self.inner.keys_of_user(user)
+    def sessions_of_user(self, user: str) -> list[Listed]:
+        return self.inner.sessions_of_user(user)
+
+    def end_one_of_user(self, user: str, key: bytes) -> bool:
+        return self._hidden(key, lambda: self.inner.end_one_of_user(user, key))
 
     def end_user(self, user: str) -> int:
         # Not the inner verb: it would end a session that has come since, and its copy would stay.
         # Again until there is none: a login beside this moves a session to another key.
         ended = 0
         for _ in range(MAX_ROUNDS):
-            keys = self.inner.keys_of_user(user)
-            if not keys:
+            listed = self.inner.sessions_of_user(user)
+            if not listed:
                 return ended
-            for key in keys:
-                self.destroy(key)
-            ended += len(keys)
+            for session in listed:
+                self.destroy(session.key)
+            ended += len(listed)
         raise SessionStoreUnavailable("the user kept logging in while every session was being ended")
 
     def clean(self) -> int:

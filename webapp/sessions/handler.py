@@ -153,6 +153,20 @@ class Written:
     result: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One of a user's live sessions, as the user may see it: no id, no data.
+
+    age_s: seconds since the login, or since the creation if that came later.
+    unused_s: seconds without a request, at most. Requests that only read are noted now and then,
+    and near the absolute timeout none is.
+    """
+
+    key: bytes
+    age_s: int
+    unused_s: int
+
+
 class SessionHandler(Protocol):
     """Keeps sessions. One instance serves one request; open and close embrace it.
 
@@ -178,8 +192,11 @@ class SessionHandler(Protocol):
     def destroy(self, key: bytes) -> None:
         """End the session under key, if one lives; the key never works again."""
 
-    def keys_of_user(self, user: str) -> list[bytes]:
-        """Return the keys of all live sessions of the user."""
+    def sessions_of_user(self, user: str) -> list[Listed]:
+        """Return all live sessions of the user, in no order."""
+
+    def end_one_of_user(self, user: str, key: bytes) -> bool:
+        """End the session under key if it lives and is the user's, atomically; return whether it was."""
 
     def end_user(self, user: str) -> int:
         """End every live session of the user and return how many there were."""

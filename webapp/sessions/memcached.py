@@ -25,6 +25,7 @@ from .handler import (
     Change,
     Json,
     Lifetimes,
+    Listed,
     SessionConflict,
     SessionError,
     SessionGone,
@@ -149,8 +150,11 @@ class MemcachedHandler:
     def destroy(self, key: bytes) -> None:
         _asked(lambda: self._end(key))
 
-    def keys_of_user(self, user: str) -> list[bytes]:
-        return _asked(lambda: self._of_user(user)[0])
+    def sessions_of_user(self, user: str) -> list[Listed]:
+        return _asked(lambda: [self._listed(key, record) for key, record in self._of_user(user)[0]])
+
+    def end_one_of_user(self, user: str, key: bytes) -> bool:
+        return _asked(lambda: self._end(key, user))
 
     def end_user(self, user: str) -> int:
         return _asked(lambda: self._end_user(user))
@@ -235,11 +239,14 @@ class MemcachedHandler:
         new = replace(old, user=change.user or old.user, version=old.version + 1)
         return texts, Written(new.version if result is None else None, result), new
 
-    def _end(self, key: bytes) -> None:
+    def _end(self, key: bytes, user: str | None = None) -> bool:
+        """Return whether there was one to end. user: whose it has to be, None if anybody's."""
         while self._may_try():
             record, token = self._find(key)
-            if record is None or record.data is None or self._bury(key, token, self.clock.now()):
-                return
+            if record is None or record.data is None or user not in (None, record.user):
+                return False
+            if self._bury(key, token, self.clock.now()):
+                return True
         raise self._overtaken()
 
     def _bury(self, key: bytes, token: bytes, now: float) -> bool:
@@ -250,28 +257,36 @@ class MemcachedHandler:
     def _end_user(self, user: str) -> int:
         ended = 0
         while self._may_try():
-            keys, token = self._of_user(user)
-            for key in keys:
+            found, token = self._of_user(user)
+            for key, _ in found:
                 self._end(key)
-            ended += len(keys)
+            ended += len(found)
             # A login beside this lists the new key before it ends the old one: then the list is another.
             item = self.items.gets(_list_of(user))
-            if not keys and (item.token if item else b"") == token:
+            if not found and (item.token if item else b"") == token:
                 return ended
         raise CacheUnavailable("the user kept logging in while every session was being ended")
 
     # Who has which sessions: keys, and until when at most each is worth asking for
 
-    def _of_user(self, user: str) -> tuple[list[bytes], bytes]:
-        """Return the keys of the user's live sessions, and the token of the list they stand in."""
+    def _of_user(self, user: str) -> tuple[list[tuple[bytes, _Record]], bytes]:
+        """Return the user's live sessions, and the token of the list they stand in."""
         item = self.items.gets(_list_of(user))
         if item is None:
             return [], b""
         listed = [base64.urlsafe_b64decode(key + "=") for key in json.loads(item.value)]
         found = [(key, self._find(key)[0]) for key in listed]
         return [
-            key for key, record in found if record and record.data is not None and record.user == user
+            (key, record)
+            for key, record in found
+            if record and record.data is not None and record.user == user
         ], item.token
+
+    def _listed(self, key: bytes, record: _Record) -> Listed:
+        now = self.clock.now()
+        started_at = record.absolute_at - self.lifetimes.absolute_s
+        used_at = record.expires_at - self.lifetimes.idle_s
+        return Listed(key, int(now - started_at), int(now - used_at))
 
     def _list(self, user: str, key: bytes, record: _Record) -> None:
         """Put the key into the user's list. Before the session is theirs, so that no list misses one."""

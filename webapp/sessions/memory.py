@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .applied import applied
-from .handler import Change, Json, Lifetimes, SessionConflict, SessionGone, Stored, Written
+from .handler import Change, Json, Lifetimes, Listed, SessionConflict, SessionGone, Stored, Written
 
 
 @dataclass(slots=True)
@@ -87,9 +87,16 @@ class MemoryHandler:
             if row is not None and row.texts is not None:
                 self._rows[key] = self._tombstone()
 
-    def keys_of_user(self, user: str) -> list[bytes]:
+    def sessions_of_user(self, user: str) -> list[Listed]:
         with self._lock:
-            return self._of_user(user)
+            return [self._listed(key, self._rows[key]) for key in self._of_user(user)]
+
+    def end_one_of_user(self, user: str, key: bytes) -> bool:
+        with self._lock:
+            is_theirs = key in self._of_user(user)
+            if is_theirs:
+                self._rows[key] = self._tombstone()
+            return is_theirs
 
     def end_user(self, user: str) -> int:
         with self._lock:
@@ -111,6 +118,11 @@ class MemoryHandler:
 
     def _of_user(self, user: str) -> list[bytes]:
         return [key for key, row in self._rows.items() if row.user == user and self._unexpired(key)]
+
+    def _listed(self, key: bytes, row: _Row) -> Listed:
+        started_at = row.absolute_at - self.lifetimes.absolute_s
+        used_at = row.expires_at - self.lifetimes.idle_s
+        return Listed(key, int(self.now() - started_at), int(self.now() - used_at))
 
     def _live(self, key: bytes) -> _Row:
         row = self._unexpired(key)

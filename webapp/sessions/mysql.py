@@ -23,6 +23,7 @@ from .handler import (
     MAX_INTEGER,
     Change,
     Lifetimes,
+    Listed,
     SessionConflict,
     SessionError,
     SessionGone,
@@ -87,7 +88,9 @@ REASON = "SELECT data IS NULL{verdicts} FROM sessions WHERE id = %(key)s AND exp
 
 END = "UPDATE sessions SET data = NULL, `user` = NULL, expires_at = UNIX_TIMESTAMP() + %(tombstone_s)s"
 DESTROY = f"{END} WHERE id = %(key)s AND {LIVE}"
-OF_USER = f"SELECT id FROM sessions WHERE `user` = %(user)s AND {LIVE}"
+END_ONE = f"{DESTROY} AND `user` = %(user)s"
+OF_USER = f"""SELECT id, UNIX_TIMESTAMP() - created_at, UNIX_TIMESTAMP() + %(idle_s)s - expires_at
+  FROM sessions WHERE `user` = %(user)s AND {LIVE}"""
 END_USER = f"{END} WHERE `user` = %(user)s AND {LIVE}"
 
 # Two steps, because a DELETE by range locks rows that live requests are about to touch:
@@ -280,8 +283,13 @@ class MySQLHandler:
     def destroy(self, key: bytes) -> None:
         self._ask(DESTROY, key=key, tombstone_s=self.lifetimes.tombstone_s)
 
-    def keys_of_user(self, user: str) -> list[bytes]:
-        return [key for (key,) in self._ask(OF_USER, repeatable=True, user=user.encode()).rows]
+    def sessions_of_user(self, user: str) -> list[Listed]:
+        rows = self._ask(OF_USER, repeatable=True, user=user.encode(), idle_s=self.lifetimes.idle_s).rows
+        return [Listed(key, int(age_s), int(unused_s)) for key, age_s, unused_s in rows]
+
+    def end_one_of_user(self, user: str, key: bytes) -> bool:
+        tombstone_s = self.lifetimes.tombstone_s
+        return bool(self._ask(END_ONE, user=user.encode(), key=key, tombstone_s=tombstone_s).matched)
 
     def end_user(self, user: str) -> int:
         return self._ask(END_USER, user=user.encode(), tombstone_s=self.lifetimes.tombstone_s).matched

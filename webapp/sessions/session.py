@@ -9,7 +9,16 @@ import marshal
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import replace
 
-from .handler import Change, Json, SessionConflict, SessionError, SessionGone, SessionHandler, Written
+from .handler import (
+    Change,
+    Json,
+    Listed,
+    SessionConflict,
+    SessionError,
+    SessionGone,
+    SessionHandler,
+    Written,
+)
 from .ijson import encode
 
 log = logging.getLogger(__name__)
@@ -177,11 +186,23 @@ class Session(MutableMapping[str, Json]):
             self._handler.destroy(self.key)
         self._start(None)
 
+    # What the user who is logged in may do with all their sessions. Raises ValueError if nobody is.
+
+    def all_of_user(self) -> list[Listed]:
+        """Return every live session of the user, this one too."""
+        return self._handler.sessions_of_user(self._whoever_is_logged_in())
+
+    def destroy_one_of_user(self, key: bytes) -> bool:
+        """End one session of the user, perhaps this one; return whether it lived and was the user's."""
+        is_ended = self._handler.end_one_of_user(self._whoever_is_logged_in(), key)
+        # If it was not there any more, another tab may have just logged in, and has a newer cookie.
+        if is_ended and key == self.key:
+            self._start(None)
+        return is_ended
+
     def destroy_all_of_user(self) -> int:
-        """End every session of the user who is logged in, this one too; return how many."""
-        if self.user is None:
-            raise ValueError("nobody is logged in")
-        ended = self._handler.end_user(self.user)
+        """End every session of the user, this one too; return how many."""
+        ended = self._handler.end_user(self._whoever_is_logged_in())
         self._start(None)
         return ended
 
@@ -190,6 +211,11 @@ class Session(MutableMapping[str, Json]):
     def _check_open(self) -> None:
         if self._is_closed:
             raise RuntimeError("the request is over; read and change the session before the route returns")
+
+    def _whoever_is_logged_in(self) -> str:
+        if self.user is None:
+            raise ValueError("nobody is logged in")
+        return self.user
 
     def _read(self) -> None:
         self._check_open()

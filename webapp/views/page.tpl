@@ -13,6 +13,19 @@
 % def short(name):
 %   return name.removeprefix("web-")[:6]
 % end
+% def in_words(seconds):
+%   minutes = seconds // 60
+%   return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h"
+% end
+% def ago(seconds):
+%   return "just now" if seconds < 60 else f"{in_words(seconds)} ago"
+% end
+% # Rounded up: what is known of the last use is how long ago it is at most.
+% def within(seconds):
+%   return f"in the last {in_words(max(seconds, 0) + 59) if seconds > 60 else 'minute'}"
+% end
+% # More than a person has; a user that a load test logs in has thousands.
+% SHOWN = 8
 % def many(n, noun):
 %   return f"{n or 'no'} {noun}{'' if n == 1 else 's'}"
 % end
@@ -76,7 +89,7 @@ So the server above changes, and nothing else does.</p>
 </section>
 
 <section id="you">
-<h2>Your name</h2>
+<h2>{{"Your name" if user is None else "Your sessions"}}</h2>
 % if user is None:
 <form method="post" action="/login#you" class="row">
 <label for="user">Name</label>
@@ -85,12 +98,32 @@ So the server above changes, and nothing else does.</p>
 </form>
 <p class="note">Any name will do; there is no password. You get a new session id and keep your tea.</p>
 % else:
-<p>You are logged in as <strong>{{user}}</strong>.</p>
+<p>You are logged in as <strong>{{user}}</strong>, {{many(len(sessions), "time").replace("1 time", "once")}}.</p>
+<ul class="sessions">
+% for listed in sessions[:SHOWN]:
+% name = listed.key.hex()[:6]
+<li>
+<form method="post" action="/end-session#you">
+<input type="hidden" name="key" value="{{listed.key.hex()}}">
+<p><code>{{name}}</code>
+% if listed.key == this:
+<strong>this browser</strong>
+% end
+<span class="times">logged in {{ago(listed.age_s)}}, used {{within(listed.unused_s)}}</span></p>
+<button aria-label="End session {{name}}">End</button>
+</form>
+</li>
+% end
+</ul>
+% if len(sessions) > SHOWN:
+<p>And {{len(sessions) - SHOWN}} more.</p>
+% end
 <div class="row">
 <form method="post" action="/logout#you"><button>Log out</button></form>
 <form method="post" action="/logout-everywhere#you"><button>Log out everywhere</button></form>
 </div>
-<p class="note">Either ends this session, tea and all; “everywhere” ends those of {{user}} in other browsers too.</p>
+<p class="note">Whatever ends a session ends its tea with it, on every server at once. To see a second one,
+log in as {{user}} in another browser or a private window, and visit again here.</p>
 % end
 </section>
 </div>
