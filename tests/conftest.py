@@ -1,13 +1,30 @@
-"""Counts the tests of each kind, for the last lines of a run."""
+"""The deployment that tests share, and the tests of each kind counted for the last lines of a run."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
+from harness.deployment import Deployment
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder: Path = tmp_path_factory.mktemp("state")
+    with Deployment(folder, os.environ["HOPPROOF_TEST_RUN"]) as running:
+        yield running
+
+
+@pytest.fixture
+def whole(deployment: Deployment) -> Iterator[None]:
+    """Whatever a test did to the deployment, the next one finds all its servers in rotation."""
+    deployment.wait_for_servers(deployment.servers)
+    yield
+    deployment.make_whole()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -44,6 +44,7 @@ Your visits, your tea and your name are kept in one table that all of them share
 So the server above changes, and nothing else does.</p>
 
 <div class="columns">
+<div>
 <section>
 <h2>Your trail</h2>
 % if count == 1:
@@ -66,28 +67,6 @@ So the server above changes, and nothing else does.</p>
 </ol>
 </section>
 
-<div>
-<section id="cart">
-<h2>Your tea</h2>
-% pieces = sum(cart.values())
-<p>{{many(pieces, "packet").capitalize()}} in your cart.</p>
-% # The fragment survives the redirect (RFC 9110, 10.2.2), so the page comes back where the visitor was.
-<ul class="teas">
-% for tea in teas:
-% n = cart.get(tea, 0)
-<li>
-<form method="post" action="/cart#cart">
-<input type="hidden" name="tea" value="{{tea}}">
-<span class="tea">{{tea}}</span>
-<button name="action" value="remove" aria-label="Remove one {{tea}}"{{"" if n else " disabled"}}>−</button>
-<span class="pieces">{{n}}</span>
-<button name="action" value="add" aria-label="Add one {{tea}}">+</button>
-</form>
-</li>
-% end
-</ul>
-</section>
-
 <section id="you">
 <h2>{{"Your name" if user is None else "Your sessions"}}</h2>
 % if user is None:
@@ -98,7 +77,7 @@ So the server above changes, and nothing else does.</p>
 </form>
 <p class="note">Any name will do; there is no password. You get a new session id and keep your tea.</p>
 % else:
-<p>You are logged in as <strong>{{user}}</strong>, {{many(len(sessions), "time").replace("1 time", "once")}}.</p>
+<p>You are logged in as <strong>{{user}}</strong>, in {{"this browser only" if len(sessions) == 1 else many(len(sessions), "browser")}}.</p>
 <ul class="sessions">
 % for listed in sessions[:SHOWN]:
 % name = listed.key.hex()[:6]
@@ -127,6 +106,27 @@ log in as {{user}} in another browser or a private window, and visit again here.
 % end
 </section>
 </div>
+
+<section id="cart">
+<h2>Your tea</h2>
+% pieces = sum(cart.values())
+<p>{{many(pieces, "packet").capitalize()}} in your cart.</p>
+% # The fragment survives the redirect (RFC 9110, 10.2.2), so the page comes back where the visitor was.
+<ul class="teas">
+% for tea in teas:
+% n = cart.get(tea, 0)
+<li>
+<form method="post" action="/cart#cart">
+<input type="hidden" name="tea" value="{{tea}}">
+<span class="tea">{{tea}}</span>
+<button name="action" value="remove" aria-label="Remove one {{tea}}"{{"" if n else " disabled"}}>−</button>
+<span class="pieces">{{n}}</span>
+<button name="action" value="add" aria-label="Add one {{tea}}">+</button>
+</form>
+</li>
+% end
+</ul>
+</section>
 </div>
 
 <section>
