@@ -20,6 +20,7 @@ from bottle import HTTPError, HTTPResponse, Route, request, response
 
 from problem import Problem
 from sessions.handler import (
+    SessionBroken,
     SessionConflict,
     SessionError,
     SessionGone,
@@ -154,6 +155,13 @@ def problem_of(error: SessionError) -> Problem:
                 "store-unavailable",
                 "The session store does not answer. Nothing is lost that was acknowledged; try again.",
                 Retry_After="1",
+            )
+        case SessionBroken():
+            log.error("%s; what is wrong: make sessions ARGS='show %s'", error, error.key.hex())
+            return Problem(
+                500,
+                "session-broken",
+                "What is stored of this session cannot be used. Nothing was changed; a logout ends it.",
             )
         case SessionGone():
             return Problem(409, "session-gone", "The session was ended. Nothing was changed.")

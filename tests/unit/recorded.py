@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sessions.handler import Change, Listed, SessionStoreUnavailable, Stored, Written
+from sessions.handler import Change, Listed, SessionBroken, SessionStoreUnavailable, Stored, Written
 from sessions.memory import MemoryHandler
 from sessions.session import Session
 
@@ -15,12 +15,14 @@ from sessions.session import Session
 class RecordedHandler:
     """calls: (verb, argument) of every call. is_down: every verb but open and close fails.
 
-    before_write: runs at each write before it is carried out, as another request would.
+    broken: the keys under which there is no session but something else. before_write: runs at each
+    write before it is carried out, as another request would.
     """
 
     store: MemoryHandler = field(default_factory=MemoryHandler)
     calls: list[tuple[str, object]] = field(default_factory=list)
     is_down: bool = False
+    broken: set[bytes] = field(default_factory=set)
     before_write: Callable[[bytes], object] = lambda key: None
     opened: int = 0
 
@@ -40,10 +42,12 @@ class RecordedHandler:
 
     def read(self, key: bytes) -> Stored | None:
         self._call("read", key)
+        self._check(key)
         return self.store.read(key)
 
     def write(self, key: bytes, change: Change) -> Written:
         self._call("write", change)
+        self._check(key)
         self.before_write(key)
         return self.store.write(key, change)
 
@@ -66,6 +70,10 @@ class RecordedHandler:
     def clean(self) -> int:
         self._call("clean", None)
         return self.store.clean()
+
+    def _check(self, key: bytes) -> None:
+        if key in self.broken:
+            raise SessionBroken(key)
 
     def _call(self, verb: str, argument: object) -> None:
         self.calls.append((verb, argument))

@@ -47,6 +47,14 @@ class SessionGone(SessionError):
         self.ended = ended
 
 
+class SessionBroken(SessionError):
+    """What is stored under the key is no session; nothing was changed. destroy works on it as on any."""
+
+    def __init__(self, key: bytes) -> None:
+        super().__init__(f"the row of session {key.hex()} breaks the row contract")
+        self.key = key
+
+
 class SessionConflict(SessionError):
     """Another request was faster: the version moved on, or the new key is taken."""
 
@@ -170,7 +178,7 @@ class Listed:
 class SessionHandler(Protocol):
     """Keeps sessions. One instance serves one request; open and close embrace it.
 
-    Every verb but close may raise SessionStoreUnavailable.
+    Every verb but close may raise SessionStoreUnavailable, read and write SessionBroken.
     """
 
     def open(self) -> None:

@@ -24,6 +24,7 @@ from .handler import (
     Change,
     Lifetimes,
     Listed,
+    SessionBroken,
     SessionConflict,
     SessionError,
     SessionGone,
@@ -44,22 +45,33 @@ BROKEN = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST}
 MAX_REPEATS = 2
 
 # What can keep a change from being made, beside the end of the session.
-Condition = Literal["overtaken", "not countable", "not a list", "too large"]
+Condition = Literal["broken", "overtaken", "not countable", "not a list", "too large"]
 
 
 # By its text: MySQL's JSON_TYPE has another name for integers from 2^32 on, MariaDB's takes 1e16 for one.
 IS_INTEGER = "CAST({0} AS CHAR) REGEXP '^-{{0,1}}[0-9]{{1,16}}$'"
 
 LIVE = "data IS NOT NULL AND expires_at > UNIX_TIMESTAMP()"
+# What every live row keeps, whoever wrote it (docs/row-contract.md), and how it is told of one that does not.
+# A change of such a row would be acknowledged and lost: JSON_SET leaves an array as it is, and MariaDB's
+# makes half a text NULL, which is the end of the session.
+KEPT = {
+    # Valid first: in a change, MariaDB's other functions would make an error of what is not.
+    "its data are no JSON object": "JSON_VALID(data) AND JSON_TYPE(data) = 'OBJECT'",
+    "its version is not above 0": "version > 0",
+    "its times are out of order": "created_at <= expires_at AND expires_at <= absolute_at",
+}
+INTACT = " AND ".join(KEPT.values())
 # Never backwards, and never beyond the absolute timeout.
 TOUCHED = "LEAST(GREATEST(expires_at, UNIX_TIMESTAMP() + %(idle_s)s), absolute_at)"
 STARTS_ANEW = "UNIX_TIMESTAMP(), UNIX_TIMESTAMP() + %(first_idle_s)s, UNIX_TIMESTAMP() + %(absolute_s)s"
 
 # One column instead of five: each costs the driver a description to read, and all of it is JSON in the end.
-# JSON_EXTRACT tells MariaDB, which keeps JSON as text, that the data are no string.
-READ = f"""SELECT JSON_ARRAY(JSON_EXTRACT(data, '$'), version, CONVERT(`user` USING utf8mb4),
+# JSON_EXTRACT tells MariaDB, which keeps JSON as text, that the data are no string. HEX, because of a user
+# that is no UTF-8 one database makes nobody, and the other somebody else.
+READ = f"""SELECT JSON_ARRAY({INTACT}, JSON_EXTRACT(data, '$'), version, HEX(`user`),
     expires_at - UNIX_TIMESTAMP(), {TOUCHED} - expires_at)
-  FROM sessions WHERE id = %(key)s AND expires_at > UNIX_TIMESTAMP()"""
+  FROM sessions WHERE id = %(key)s AND {LIVE}"""
 
 # A plain INSERT, never an upsert: an upsert would revive what a logout has just ended.
 CREATE = f"""INSERT INTO sessions (id, data, version, `user`, created_at, expires_at, absolute_at)
@@ -160,7 +172,7 @@ class _Plan:
 @lru_cache(maxsize=256)
 def _plan(sets: int, removes: int, adds: bool, appends: bool, expects: bool) -> _Plan:
     data, count, replaced = "data", None, []
-    conditions: dict[Condition, str] = {}
+    conditions: dict[Condition, str] = {"broken": INTACT}
     if expects:
         conditions["overtaken"] = "version = %(seen)s"
     for number in range(sets):
@@ -254,10 +266,16 @@ class MySQLHandler:
 
     def read(self, key: bytes) -> Stored | None:
         rows = self._ask(READ, repeatable=True, key=key, idle_s=self.lifetimes.idle_s).rows
-        if not rows or rows[0][0] is None:
+        if not rows:
             return None
-        data, version, user, ttl_s, touch_gains_s = json.loads(rows[0][0])
-        return None if data is None else Stored(data, version, user, ttl_s, touch_gains_s)
+        try:
+            is_intact, data, version, user, ttl_s, touch_gains_s = json.loads(rows[0][0])
+            name = user and bytes.fromhex(user).decode()
+        except (ValueError, RecursionError) as error:
+            raise SessionBroken(key) from error
+        if not is_intact or name == "":
+            raise SessionBroken(key)
+        return Stored(data, version, name, ttl_s, touch_gains_s)
 
     def write(self, key: bytes, change: Change) -> Written:
         if change.create:
@@ -347,7 +365,7 @@ class MySQLHandler:
             return SessionGone(ended=bool(rows))
         for condition, holds in zip(plan.conditions, rows[0][1:], strict=True):
             if holds != b"1":
-                return _refusal(condition, change, self.max_bytes)
+                return _refusal(condition, change, parameters["key"], self.max_bytes)
         return None
 
     def _ask(self, statement: str, *, repeatable: bool = False, **parameters: Any) -> Answer:
@@ -396,8 +414,10 @@ def _written(carried: int, *, counts: bool) -> Written:
     return Written(carried or None)
 
 
-def _refusal(condition: Condition, change: Change, max_bytes: int) -> SessionError:
+def _refusal(condition: Condition, change: Change, key: bytes, max_bytes: int) -> SessionError:
     match condition:
+        case "broken":
+            return SessionBroken(key)
         case "overtaken":
             return SessionConflict(f"version {change.expected_version} was overtaken")
         case "not countable":
