@@ -1,6 +1,6 @@
 # Every verb. Plain `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean logs ps deploy scale reload loadtest loadtest-ui dev verify test compare bench bench-scale lock
+.PHONY: help up down clean logs ps sessions deploy scale reload loadtest loadtest-ui dev verify test compare bench bench-scale lock
 
 ##@ Run
 up: ## Set up what is missing and start everything (3 min on a bare machine, 10 s afterwards)
@@ -36,6 +36,9 @@ ps: ## What runs
 
 logs: ## Follow the logs of all containers (Ctrl-C ends)
 	@infra/compose logs --follow --tail 20
+
+sessions: ## Look at sessions, end them, clean: make sessions ARGS="list --user ada", ARGS=--help for the rest (2 s)
+	@infra/sessions $(or $(ARGS),--help)
 
 ##@ Develop
 dev: ## One server on the memory handler, reloading, no engine needed: http://127.0.0.1:8000

@@ -61,14 +61,7 @@ def lifetimes(config: Config) -> Lifetimes:
 
 def mysql_handlers(config: Config, connections: int) -> Callable[[], MySQLHandler]:
     """Return a maker of handlers that share a pool of so many connections."""
-    pool = Database(
-        host=config.db_host,
-        port=config.db_port,
-        name=config.db_name,
-        user=config.db_user,
-        password=config.db_password(),
-        connections=connections,
-    ).pool()
+    pool = database(config, connections).pool()
 
     def new_handler() -> MySQLHandler:
         return MySQLHandler(
@@ -81,3 +74,15 @@ def mysql_handlers(config: Config, connections: int) -> Callable[[], MySQLHandle
         )
 
     return new_handler
+
+
+def database(config: Config, connections: int) -> Database:
+    """Return where the table is, for so many connections of this process."""
+    return Database(
+        host=config.db_host,
+        port=config.db_port,
+        name=config.db_name,
+        user=config.db_user,
+        password=config.db_password(),
+        connections=connections,
+    )

@@ -1,0 +1,1 @@
+"""The sessions table for operators: look at it, end sessions, clean. Start reading at table.py."""
