@@ -118,6 +118,16 @@ def cached_world(mysql_way_in: WayIn, memcached: MemcachedServer) -> Iterator[Ca
 
 
 @pytest.fixture
+def unchecked_world(mariadb_way_in: WayIn) -> Iterator[SqlWorld]:
+    """MariaDB, whose admin may store text that is no JSON, as in a table that was made without the check."""
+    world = SqlWorld(*mariadb_way_in)
+    world.admin.ask("SET check_constraint_checks = 0")
+    yield world
+    world.admin.ask("SET check_constraint_checks = 1")
+    world.close()
+
+
+@pytest.fixture
 def handler(world: World) -> SessionHandler:
     """The handler of the server that gets the visitor's request."""
     return world.new_handler()

@@ -113,11 +113,14 @@ def running(image_variable: str, settings: Path | None = None) -> Iterator[Datab
         with server.admin() as admin:
             for schema in sorted((INFRA / "schema").glob("*.sql")):
                 admin.ask(schema.read_text())
-            for user in ("web", "janitor"):
+            for user in ("web", "janitor", "operator_reader", "operator"):
                 admin.ask(f"CREATE USER {user} IDENTIFIED BY %s", password)
             admin.ask("GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO web")
             admin.ask("GRANT SELECT, UPDATE ON cache_switch TO web")
             admin.ask("GRANT SELECT, DELETE ON sessions TO janitor")
+            admin.ask("GRANT SELECT ON sessions TO operator_reader")
+            admin.ask("GRANT SELECT, UPDATE (data, `user`, expires_at), DELETE ON sessions TO operator")
+            admin.ask("GRANT SELECT, UPDATE ON cache_switch TO operator")
         yield server
 
 

@@ -1,7 +1,7 @@
 """Rows that somebody else wrote, past the handler, and wrote wrongly."""
 
 import pytest
-from worlds import SqlWorld, new_key
+from worlds import new_key
 
 from sessions.handler import Change, SessionBroken, SessionGone
 
@@ -65,16 +65,6 @@ def assert_it_can_be_ended(world, handler, key):
     assert gone.value.ended
 
 
-@pytest.fixture
-def mariadb_world(mariadb_way_in):
-    """A world whose admin may store what is no JSON, as in a table that was made without the check."""
-    world = SqlWorld(*mariadb_way_in)
-    world.admin.ask("SET check_constraint_checks = 0")
-    yield world
-    world.admin.ask("SET check_constraint_checks = 1")
-    world.close()
-
-
 def test_a_row_that_keeps_the_contract_is_a_session(sql_world):
     key = put_row(sql_world)
 
@@ -124,24 +114,24 @@ def test_a_broken_row_spoils_no_other(sql_world):
 
 
 @pytest.mark.parametrize("text", NO_JSON, ids=repr)
-def test_text_that_is_no_json_is_no_session(mariadb_world, text):
-    key = put_row(mariadb_world, data=text)
-    handler = mariadb_world.new_handler()
+def test_text_that_is_no_json_is_no_session(unchecked_world, text):
+    key = put_row(unchecked_world, data=text)
+    handler = unchecked_world.new_handler()
 
     with pytest.raises(SessionBroken):
         handler.read(key)
     for change in (Change(set={"a": 2}), Change(add=("n", 1)), Change(remove=frozenset({"n"}))):
         with pytest.raises(SessionBroken):
             handler.write(key, change)
-    assert row_of(mariadb_world, key)[0][0] == text
-    assert_it_can_be_ended(mariadb_world, handler, key)
+    assert row_of(unchecked_world, key)[0][0] == text
+    assert_it_can_be_ended(unchecked_world, handler, key)
 
 
-def test_json_that_only_python_cannot_read_is_no_session(mariadb_world):
-    key = put_row(mariadb_world, data='{"n": ' + "9" * 5000 + "}")
+def test_json_that_only_python_cannot_read_is_no_session(unchecked_world):
+    key = put_row(unchecked_world, data='{"n": ' + "9" * 5000 + "}")
 
     with pytest.raises(SessionBroken):
-        mariadb_world.new_handler().read(key)
+        unchecked_world.new_handler().read(key)
 
 
 def test_a_broken_row_behind_a_cache_is_no_session_either(cached_world):

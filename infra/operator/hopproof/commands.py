@@ -113,14 +113,12 @@ def _end_one(operator: Operator, prefix: str, is_sure: bool) -> None:
     elif row.state == "live":
         whose = "of nobody who is logged in" if row.user is None else f"of {visible(row.user)}"
     else:
-        operator.out.print(
-            f"{name} has {row.state} already" if row.state == "expired" else f"{name} is ended already"
-        )
+        print(f"{name} is ended already" if row.state == "ended" else f"{name} has expired")
         return
     _ask(operator, f"End the session {name}, {whose}?", is_sure)
     with operator.ending() as handler:
         handler.destroy(row.key)
-    operator.out.print("ended 1 session")
+    print("ended 1 session")
 
 
 def _end_user(operator: Operator, user: str, is_sure: bool) -> None:
@@ -131,7 +129,7 @@ def _end_user(operator: Operator, user: str, is_sure: bool) -> None:
     _ask(operator, f"End {_sessions(count)} of {visible(user)}?", is_sure)
     with operator.ending() as handler:
         ended = handler.end_user(user)
-    operator.out.print(f"ended {_sessions(ended)} of {visible(user)}")
+    print(f"ended {_sessions(ended)} of {visible(user)}")
 
 
 def _end_all(operator: Operator, is_sure: bool) -> None:
@@ -144,7 +142,7 @@ def _end_all(operator: Operator, is_sure: bool) -> None:
             with operator.ending() as handler:
                 handler.destroy(row.key)
             ended += 1
-    operator.out.print(f"ended {_sessions(ended)}")
+    print(f"ended {_sessions(ended)}")
 
 
 def _ask(operator: Operator, question: str, is_sure: bool) -> None:
@@ -174,11 +172,11 @@ def stats(operator: Operator, options: Namespace) -> None:
 def clean(operator: Operator, options: Namespace) -> None:
     expired = operator.table.count_expired()
     if options.dry_run:
-        operator.out.print(f"{_rows(expired)} would go")
+        print(f"{_rows(expired)} would go")
         return
     with operator.cleaning() as handler:
         removed = handler.clean()
-    operator.out.print(f"removed {_rows(removed)}")
+    print(f"removed {_rows(removed)}")
 
 
 def _rows(count: int) -> str:

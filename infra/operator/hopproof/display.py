@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ BEHIND = (("STATE", -7), ("AGE", 6), ("IDLE", 7), ("EXPIRES", 7), ("SIZE", 8), (
 GAP = "  "
 LEAST_USER, MOST_USER = 8, 40
 STYLES = {"live": "", "expired": "dim", "ended": "dim"}
-BAR_WIDTH = 30
+BAR_NAMES, BAR_WIDTH = 20, 18
 
 
 def duration(seconds: int) -> str:
@@ -145,15 +145,13 @@ def figures(tally: Tally, *, with_bars: bool = True) -> RenderableType:
     if users := tally.top_users():
         names = [(visible(user), count) for user, count in users]
         least = f" (each perhaps {tally.users_missed:,} more)" if tally.users_missed else ""
-        parts += ["", _bars(f"live sessions by user{least}", names)]
+        parts += ["", _bars({f"live sessions{least}": names})]
     if tally.live:
         parts += [
             "",
-            _bars("age, since creation or login", tally.age.named()),
+            _bars({"age": tally.age.named(), "idle at most": tally.idle.named()}),
             "",
-            _bars("idle, at most", tally.idle.named()),
-            "",
-            _bars("size", tally.size.named()),
+            _bars({"size": tally.size.named()}),
         ]
     return Group(*parts)
 
@@ -176,15 +174,23 @@ def figures_as_json(tally: Tally) -> dict[str, Any]:
     }
 
 
-def _bars(title: str, bars: Sequence[tuple[str, int]]) -> RenderableType:
-    most = max(count for _, count in bars)
+def _bars(columns: Mapping[str, Sequence[tuple[str, int]]]) -> RenderableType:
+    """Return bars side by side: for each column's title the same names, with a number each."""
     grid = Grid.grid(padding=(0, 2))
-    grid.add_column(min_width=10, max_width=MOST_USER, no_wrap=True, overflow="ellipsis")
-    grid.add_column(justify="right", min_width=6)
-    grid.add_column()
-    for name, count in bars:
-        grid.add_row(name, f"{count:,}", Bar(max(most, 1), 0, count, width=BAR_WIDTH, color="cyan"))
-    return Group(Text(title, style="bold"), grid)
+    grid.add_column(width=BAR_NAMES, no_wrap=True, overflow="ellipsis")
+    titles: list[RenderableType] = [""]
+    for title in columns:
+        grid.add_column(justify="right", min_width=7)
+        grid.add_column(width=BAR_WIDTH)
+        titles += ["", Text(title, style="bold")]
+    grid.add_row(*titles)
+    most = [max(1, *(count for _, count in bars)) for bars in columns.values()]
+    for row in zip(*columns.values(), strict=True):
+        cells: list[RenderableType] = [Text(row[0][0])]
+        for (_, count), longest in zip(row, most, strict=True):
+            cells += [f"{count:,}", Bar(longest, 0, count, width=BAR_WIDTH, color="cyan")]
+        grid.add_row(*cells)
+    return grid
 
 
 def shown(console: Console, what: RenderableType) -> None:
