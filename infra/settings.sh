@@ -20,6 +20,14 @@ uses_memcached() {
   [ "$(setting CACHE none)" = memcached ] || [ "$(setting STORE mysql)" = memcached ]
 }
 
+# Prints how many PHP servers are to be in rotation beside the web servers.
+php_servers() {
+  case ,$(setting PROFILES ''), in
+    *,polyglot,*) whole_setting PHP_REPLICAS 1 1 5 servers ;;
+    *) printf 0 ;;
+  esac
+}
+
 # Puts the base images that infra/images/ensure chose into the environment, where Compose and tests look.
 export_images() {
   set -a

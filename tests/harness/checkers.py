@@ -14,7 +14,7 @@ from typing import Any
 
 from harness import linearizability
 from harness.history import History, Operation, grouped, visits
-from harness.visitor import served
+from harness.visitor import is_server, served
 
 # A session that was answered so often by one server only did not hop: the chance of that is 2^-19 with two.
 WINDOW = 20
@@ -370,7 +370,7 @@ def every_history_hopped(run: Run) -> list[Violation]:
 def unhopped(history: History) -> dict[str, list[Operation]]:
     """Return the visits that one server alone answered, WINDOW times or more, with those answers."""
     # Visits, not visitors: with stickiness, a visitor's next session is on another server.
-    answered = grouped((o for o in history if o.server.startswith("web-")), lambda o: o.visit)
+    answered = grouped((o for o in history if is_server(o.server)), lambda o: o.visit)
     return {
         visit: operations
         for visit, operations in answered.items()

@@ -19,7 +19,7 @@ import docker
 from docker.models.containers import Container
 from testcontainers.compose import DockerCompose
 
-from harness.visitor import Answer, Visitor
+from harness.visitor import SERVER_KINDS, Answer, Visitor
 
 ROOT = Path(__file__).parents[2]
 T = TypeVar("T")
@@ -80,7 +80,7 @@ class Stack:
 
     def thaw(self) -> None:
         """Start and unpause whatever stands still."""
-        for service in ("db", "memcached", "web", "balancer", "janitor"):
+        for service in ("db", "memcached", *SERVER_KINDS, "balancer", "janitor"):
             for container in self.containers(service):
                 if container.status == "paused":
                     container.unpause()
@@ -134,12 +134,17 @@ class Stack:
         (only,) = self.containers(service)
         return only
 
-    def server_names(self) -> set[str]:
-        """The names that the running web servers sign with."""
-        return {f"web-{c.id[:12]}" for c in self.containers("web") if c.status == "running"}
+    def server_names(self, *kinds: str) -> set[str]:
+        """The names that the running servers sign with, of all kinds unless some are given."""
+        return {
+            f"{kind}-{container.id[:12]}"
+            for kind in kinds or SERVER_KINDS
+            for container in self.containers(kind)
+            if container.status == "running"
+        }
 
     def container_named(self, server: str) -> Container:
-        return self.docker.containers.get(server.removeprefix("web-"))
+        return self.docker.containers.get(server.partition("-")[2])
 
     def sql(self, statement: str) -> list[list[str]]:
         """Run a statement as the database's administrator, over its own socket."""
@@ -191,7 +196,7 @@ class Deployment(Stack):
 def ask_every_server(
     deployment: Stack, ask: Callable[[], Answer], deadline_s: float = 30
 ) -> dict[str, Answer]:
-    """Ask until every running web server has answered, and return one answer of each."""
+    """Ask until every running server has answered, and return one answer of each."""
     wanted = deployment.server_names()
     answers: dict[str, Answer] = {}
 

@@ -83,16 +83,24 @@ def server_stopped(stack: Stack) -> AbstractContextManager[str]:
     return _one_server_less(stack, Container.stop, 0, "a graceful end")
 
 
+def php_server_killed(stack: Stack) -> AbstractContextManager[str]:
+    return _one_server_less(stack, Container.kill, 137, "SIGKILL", "php")
+
+
+def php_server_stopped(stack: Stack) -> AbstractContextManager[str]:
+    return _one_server_less(stack, Container.stop, 0, "a graceful end", "php")
+
+
 @contextlib.contextmanager
 def _one_server_less(
-    stack: Stack, end: Callable[[Container], None], code: int, meaning: str
+    stack: Stack, end: Callable[[Container], None], code: int, meaning: str, kind: str = "web"
 ) -> Iterator[str]:
-    victim = stack.containers("web")[0]
+    victim = stack.containers(kind)[0]
     try:
         end(victim)
         _ended_with(victim, code, meaning)
         stack.wait_for_servers(stack.servers - 1)
-        yield f"web-{victim.id[:12]} ended with {code}, the balancer used one server less"
+        yield f"{kind}-{victim.id[:12]} ended with {code}, the balancer used one server less"
     finally:
         victim.start()
         stack.wait_for_servers(stack.servers)
@@ -135,13 +143,13 @@ def _killed(victim: Container) -> Iterator[None]:
 
 @contextlib.contextmanager
 def scale(stack: Stack) -> Iterator[str]:
-    before = stack.server_names()
+    before = stack.server_names("web")
     try:
         stack.script("infra/scale", str(stack.servers + 2))
-        added = stack.server_names() - before
+        added = stack.server_names("web") - before
         _all_answer(stack)
         stack.script("infra/scale", str(stack.servers - 1))
-        left = stack.server_names()
+        left = stack.server_names("web")
         proven(len(added) == 2 and len(left) == stack.servers - 1, f"added {added}, then {left}")
         yield f"{stack.servers} → {stack.servers + 2} → {len(left)} servers, the new ones answered"
     finally:
@@ -150,9 +158,9 @@ def scale(stack: Stack) -> Iterator[str]:
 
 @contextlib.contextmanager
 def rolling_deploy(stack: Stack) -> Iterator[str]:
-    before = stack.server_names()
+    before = stack.server_names("web")
     stack.script("infra/deploy")
-    after = stack.server_names()
+    after = stack.server_names("web")
     proven(len(after) == len(before) and not before & after, f"{before} became {after}")
     _all_answer(stack)
     yield f"all {len(after)} servers are new ones and answered"
@@ -356,6 +364,10 @@ FAULTS = {
     "database-unreachable": _outage("database unreachable", database_unreachable),
     "janitor-storm": Fault("janitor storm", janitor_storm),
     "clocks-apart": Fault("clocks apart", clocks_apart),
+    "php-server-killed": Fault(
+        "PHP server killed", php_server_killed, NO_SERVER, per_tab=2, takes="server", needs="php"
+    ),
+    "php-server-stopped": Fault("PHP server stopped", php_server_stopped, needs="php"),
     "memcached-killed": _of_memcached("memcached killed", memcached_killed),
     "memcached-frozen": _of_memcached("memcached frozen", memcached_frozen, hold_s=FROZEN_S),
     "memcached-cut-off": _of_memcached("one server cut off from memcached", memcached_cut_off, hold_s=8),

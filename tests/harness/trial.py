@@ -70,6 +70,7 @@ def strike(stack: Stack, fault: Fault, seed: str, pace: Pace = FULL) -> Trial:
     auditor = Auditor(stack, recorder)
     evidence, trouble = None, None
     stack.make_whole()
+    servers = len(stack.server_names())
     planted = auditor.plant_rows()
     with Crowd(stack, recorder, seed) as crowd:
         time.sleep(pace.warm_up_s)
@@ -88,7 +89,7 @@ def strike(stack: Stack, fault: Fault, seed: str, pace: Pace = FULL) -> Trial:
     auditor.count_rows_around_reading(seed)
     auditor.count_rows_of_forged(crowd.forged_ids)
     history = recorder.history()
-    run = Run(history, struck, healed, fault.takes == "store", stack.servers)
+    run = Run(history, struck, healed, fault.takes == "store", servers)
     since = struck if fault.heals_itself else healed
     return Trial(run, evidence, trouble, _recovery_s(history, since) if has_recovered else None)
 

@@ -16,6 +16,8 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 # Above the balancer's longest answer: what takes longer has gone missing.
 TIMEOUT_S = 20
+# The services whose containers answer visitors; each signs as its service and its id.
+SERVER_KINDS = ("web", "php")
 
 Outcome = Literal["ok", "failed", "unknown"]
 
@@ -179,7 +181,12 @@ class Answered(Protocol):
 
 def served(answers: Iterable[Answered]) -> list[str]:
     """Return the web servers that answered, in order."""
-    return [answer.server for answer in answers if answer.server.startswith("web-")]
+    return [answer.server for answer in answers if is_server(answer.server)]
+
+
+def is_server(name: str) -> bool:
+    """Whether the name is a server's, not the balancer's or nobody's."""
+    return name.partition("-")[0] in SERVER_KINDS
 
 
 def hops(answers: Iterable[Answered]) -> int:

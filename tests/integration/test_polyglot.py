@@ -1,0 +1,381 @@
+"""PHP servers in the same rotation, on the same table, with the same cookie: nobody notices the language."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from counting import Crowd
+
+from guarantees import GUARANTEES
+from harness.deployment import Deployment, ask_every_server, until
+from harness.faults import FAULTS
+from harness.trial import QUICK, strike
+from harness.verdict import column
+from harness.verify import line
+from harness.visitor import SERVER_KINDS, Answer, Visitor
+
+USED = {"PROFILES": "polyglot", "PHP_REPLICAS": "2"}
+TABS = 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _php_servers_are_in_rotation(deployment: Deployment) -> Iterator[None]:
+    before = {name: os.environ.get(name, "") for name in USED}
+    os.environ.update(USED)
+    deployment.script("infra/compose", "build", "--quiet", "php")
+    deployment.script("infra/compose", "up", "--detach", "--wait", "--no-deps", "php", "balancer")
+    deployment.wait_for_servers(deployment.servers)
+    yield
+    deployment.script("infra/compose", "rm", "--stop", "--force", "php")
+    os.environ.update(before)
+    deployment.script("infra/compose", "up", "--detach", "--wait", "--no-deps", "balancer")
+    deployment.wait_for_servers(deployment.servers)
+
+
+def kind_of(answer: Answer) -> str:
+    return answer.server.partition("-")[0]
+
+
+def asked_of(kind: str, ask: Callable[[], Answer]) -> Answer:
+    """Ask until a server of the kind answers, and return that answer."""
+    answers: list[Answer] = []
+
+    def was_asked() -> bool:
+        answers.append(ask())
+        return kind_of(answers[-1]) == kind
+
+    until(was_asked, f"an answer of a {kind} server", rest_s=0)
+    return answers[-1]
+
+
+def visitor_of(deployment: Deployment, kind: str, act: Callable[[Visitor], Answer]) -> Visitor:
+    """Return a new visitor whose first act a server of the kind has answered."""
+    visitors: list[Visitor] = []
+
+    def ask() -> Answer:
+        visitors.append(deployment.visitor())
+        return act(visitors[-1])
+
+    asked_of(kind, ask)
+    return visitors[-1]
+
+
+def canonical(value: Any) -> str:
+    # As text: to Python 1 and 1.0 and True are equal.
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+# One visitor, two languages
+
+
+def test_a_counter_rises_by_one_while_the_languages_change(visitor: Visitor) -> None:
+    answers = [visitor.add("n") for _ in range(20)]
+    assert [answer.body for answer in answers] == [{"value": n} for n in range(1, 21)]
+    assert [answer.set_cookie is not None for answer in answers] == [True] + [False] * 19
+    kinds = [kind_of(answer) for answer in answers]
+    assert {("web", "php"), ("php", "web")} <= set(pairwise(kinds))
+
+
+@pytest.mark.parametrize("kind", SERVER_KINDS)
+def test_what_one_language_did_every_server_shows(deployment: Deployment, kind: str) -> None:
+    visitor = visitor_of(deployment, kind, lambda visitor: visitor.put("cart", {"tea": 2}))
+    asked_of(kind, lambda: visitor.append("items", {}))
+    asked_of(kind, lambda: visitor.put("gone", 1))
+    asked_of(kind, lambda: visitor.remove("gone"))
+    appended = sum(answer.path.endswith("items") for answer in visitor.history)
+    for answer in ask_every_server(deployment, visitor.show).values():
+        assert "gone" not in answer.body["data"]
+        assert answer.body["data"]["cart"] == {"tea": 2}
+        assert answer.body["data"]["items"] == [{}] * appended
+
+
+@pytest.mark.parametrize("kind", SERVER_KINDS)
+def test_a_login_on_one_language_holds_on_every_server_and_ends_the_old_id(
+    deployment: Deployment, kind: str
+) -> None:
+    while True:
+        visitor = deployment.visitor()
+        visitor.put("cart", ["Sencha"])
+        old = visitor.another_tab()
+        if kind_of(visitor.login("ada")) == kind:
+            break
+    for answer in ask_every_server(deployment, visitor.show).values():
+        assert (answer.body["user"], answer.body["data"]) == ("ada", {"cart": ["Sencha"]})
+    for answer in ask_every_server(deployment, old.show).values():
+        assert (answer.body["user"], answer.body["data"], answer.set_cookie) == (None, {}, None)
+    # A slow tab must not throw away the cookie that the login has just set.
+    for change in (lambda: old.add("n"), lambda: old.put("x", 1), lambda: old.append("l", 1)):
+        for answer in ask_every_server(deployment, change).values():
+            assert (answer.status, answer.body["title"], answer.set_cookie) == (409, "session-gone", None)
+
+
+@pytest.mark.parametrize("kind", SERVER_KINDS)
+def test_a_logout_on_one_language_ends_the_session_on_every_server(deployment: Deployment, kind: str) -> None:
+    while True:
+        visitor = deployment.visitor()
+        visitor.login("ada")
+        kept = visitor.another_tab()
+        if kind_of(visitor.logout()) == kind:
+            break
+    assert visitor.session_id is None
+    for answer in ask_every_server(deployment, kept.show).values():
+        assert (answer.body["user"], answer.body["data"]) == (None, {})
+    assert kept.add("n").status == 409
+
+
+@pytest.mark.parametrize("kind", SERVER_KINDS)
+def test_logging_out_everywhere_ends_the_sessions_of_the_user_and_of_nobody_else(
+    deployment: Deployment, kind: str
+) -> None:
+    while True:
+        deployment.visitor().stateless()  # or five servers would answer the same five requests in turn, for ever
+        user = f"ü-{secrets.token_hex(4)}"
+        devices = [deployment.visitor() for _ in range(3)]
+        stranger = deployment.visitor()
+        for device in devices:
+            device.login(user)
+        stranger.login(f"{user}-too")
+        ended = devices[0].logout_everywhere()
+        if kind_of(ended) == kind:
+            break
+    assert (ended.body, devices[0].session_id) == ({"ended": 3}, None)
+    for answer in ask_every_server(deployment, devices[1].show).values():
+        assert answer.body["user"] is None
+    assert stranger.show().body["user"] == f"{user}-too"
+
+
+# What an id is worth
+
+
+def test_an_id_that_a_visitor_made_up_is_adopted_by_no_language(deployment: Deployment) -> None:
+    forged = secrets.token_urlsafe(32)
+    for change in (
+        lambda v: v.add("n"),
+        lambda v: v.put("n", 1),
+        lambda v: v.append("n", 1),
+        lambda v: v.login("eve"),
+    ):
+        answers: dict[str, Visitor] = {}
+        while answers.keys() != set(SERVER_KINDS):
+            visitor = deployment.visitor_with(forged)
+            answer = change(visitor)
+            assert answer.status in (200, 204)
+            answers[kind_of(answer)] = visitor
+        assert all(visitor.session_id not in (None, forged) for visitor in answers.values())
+    ((rows,),) = deployment.sql(f"SELECT COUNT(*) FROM sessions WHERE id = UNHEX(SHA2('{forged}', 256))")
+    assert rows == "0"
+
+
+def test_reading_creates_no_row_and_sets_no_cookie_in_any_language(deployment: Deployment) -> None:
+    rows = "SELECT COUNT(*) FROM sessions"
+    before = deployment.sql(rows)
+    for session_id in (None, "short", "x" * 5000, secrets.token_urlsafe(32)):
+        visitor = deployment.visitor() if session_id is None else deployment.visitor_with(session_id)
+        for answer in ask_every_server(deployment, visitor.show).values():
+            assert (answer.status, answer.body["data"], answer.set_cookie) == (200, {}, None)
+        for answer in ask_every_server(deployment, lambda v=visitor: v.remove("x")).values():
+            assert (answer.status, answer.set_cookie) == (204, None)
+    assert deployment.sql(rows) == before
+
+
+def test_an_expired_session_is_dead_in_every_language(deployment: Deployment, visitor: Visitor) -> None:
+    visitor.add("n")
+    deployment.sql("UPDATE sessions SET expires_at = UNIX_TIMESTAMP() - 1")
+    old = visitor.another_tab()
+    for answer in ask_every_server(deployment, old.show).values():
+        assert (answer.body["data"], answer.set_cookie) == ({}, None)
+
+
+def test_a_read_extends_the_expiry_when_that_is_due_and_not_before(
+    deployment: Deployment, visitor: Visitor
+) -> None:
+    visitor.add("n")
+    assert visitor.session_id is not None
+    mine = f"WHERE id = UNHEX(SHA2('{visitor.session_id}', 256))"
+    for left_s, is_extended in ((1800 - 30, False), (1800 - 90, True)):
+
+        def show_later(left_s: int = left_s) -> Answer:
+            deployment.sql(f"UPDATE sessions SET expires_at = UNIX_TIMESTAMP() + {left_s} {mine}")
+            return visitor.show()
+
+        asked_of("php", show_later)
+        ((left, version),) = deployment.sql(
+            f"SELECT expires_at - UNIX_TIMESTAMP(), version FROM sessions {mine}"
+        )
+        assert (int(left) > left_s, version) == (is_extended, "1")
+
+
+# Values
+
+VALUES: list[Any] = [
+    *(None, True, False, 0, -1, 1, 1.0, -0.5, 1.5, 0.1, 1e300, 5e-324, 1e16, 2**53 - 1, -(2**53) + 1),
+    *("", "0", "1e3", "1", "Grüße 🍵 \u200f日本\u2028", "\0\n\\\"'%s:n", "\0", "/"),
+    *([], {}, [[]], [{}], {"": {}}, {"0": 1}, {"0": 1, "1": [1.0]}, {"1": {}, "x": []}, {"-a": {"-1": 0}}),
+    *({"\0a": "\0b", "ü.$[0]": {"n": 1.0, "_": [None, {}]}}, [[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]),
+]
+
+
+@pytest.mark.parametrize("kind", SERVER_KINDS)
+def test_a_value_that_one_language_wrote_every_server_reads_to_the_letter(
+    deployment: Deployment, kind: str
+) -> None:
+    visitor = deployment.visitor()
+    keys = [f"{number}" for number in range(len(VALUES))]
+    for key, value in zip(keys, VALUES, strict=True):
+        assert asked_of(kind, lambda k=key, v=value: visitor.put(k, v)).status == 204
+    for answer in ask_every_server(deployment, visitor.show).values():
+        assert [canonical(answer.body["data"][key]) for key in keys] == [canonical(v) for v in VALUES]
+
+
+@pytest.mark.parametrize(
+    "key", ["a/b", "ü", "0", "-1", '"\\', "a.b[0]$*", "\0", "\n", " ", "+", "%41", "k" * 128]
+)
+def test_a_key_is_the_same_in_every_language(deployment: Deployment, visitor: Visitor, key: str) -> None:
+    for answer in ask_every_server(deployment, lambda: visitor.add(key)).values():
+        assert answer.status == 200
+    for answer in ask_every_server(deployment, visitor.show).values():
+        assert answer.body["data"].keys() == {key}
+    for answer in ask_every_server(deployment, lambda: visitor.put(key, [])).values():
+        assert answer.status == 204
+    assert visitor.append(key, 1).body == {"length": 1}
+    for answer in ask_every_server(deployment, lambda: visitor.remove(key)).values():
+        assert answer.status == 204
+    assert visitor.show().body["data"] == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"NaN", b"1e999", b"9007199254740992", b"123456789012345678901234567890", b"[1,]"),
+        *(
+            b'{"a":1,"a":2}',
+            b'[{"a":1,"\\u0061":2}]',
+            b'"\xff"',
+            b'"\\ud800"',
+            b'{"\\udfff":1}',
+            b'"\xef\xbf\xbf"',
+        ),
+        *(b'"\\uffff\\u0000"', b"[" * 17 + b"]" * 17, b"'a'"),
+    ],
+)
+def test_a_body_that_is_not_i_json_is_refused_by_every_language(
+    deployment: Deployment, visitor: Visitor, body: bytes
+) -> None:
+    visitor.put("x", 1)
+    for path in ("/api/session/data/x", "/api/session/lists/x"):
+        method = "PUT" if "data" in path else "POST"
+        for answer in ask_every_server(
+            deployment, lambda m=method, p=path: visitor.ask(m, p, data=body)
+        ).values():
+            assert (answer.status, answer.body["title"]) == (400, "not-i-json")
+    assert visitor.show().body["data"] == {"x": 1}
+
+
+def test_what_cannot_be_done_is_refused_by_every_language_in_the_same_words(
+    deployment: Deployment, visitor: Visitor
+) -> None:
+    visitor.put("text", "1")
+    visitor.put("largest", 2**53 - 1)
+    refusals: list[tuple[Callable[[], Answer], int, str]] = [
+        (lambda: visitor.add("text"), 409, "wrong-type"),
+        (lambda: visitor.add("largest"), 409, "wrong-type"),
+        (lambda: visitor.append("text", 1), 409, "wrong-type"),
+        (lambda: visitor.put("big", "x" * 65520), 413, "too-large"),
+        (lambda: visitor.append("big", "x" * 65520), 413, "too-large"),
+        (lambda: visitor.add("k" * 129), 400, "bad-key"),
+        (lambda: visitor.ask("POST", "/api/session/counters/"), 400, "bad-key"),
+        (lambda: visitor.ask("POST", "/api/session/counters/%ff"), 400, "bad-key"),
+        (lambda: visitor.login("ü" * 33), 400, "bad-user"),
+        (lambda: visitor.ask("POST", "/api/login", json=[]), 400, "bad-user"),
+        (lambda: deployment.visitor().logout_everywhere(), 401, "not-logged-in"),
+        (lambda: visitor.ask("PATCH", "/api/session"), 405, "method-not-allowed"),
+        (lambda: visitor.ask("GET", "/api/nothing"), 404, "not-found"),
+        (
+            lambda: visitor.ask("POST", "/api/logout", headers={"Sec-Fetch-Site": "cross-site"}),
+            403,
+            "cross-site",
+        ),
+    ]
+    for ask, status, title in refusals:
+        for server, answer in ask_every_server(deployment, ask).items():
+            assert (server, answer.status, answer.body["title"]) == (server, status, title)
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert answer.headers["Cache-Control"] == "no-store"
+    assert visitor.show().body["data"] == {"text": "1", "largest": 2**53 - 1}
+
+
+# At once, and when something breaks
+
+
+def test_tabs_that_count_append_and_set_at_once_lose_nothing_through_both_languages(
+    deployment: Deployment, visitor: Visitor
+) -> None:
+    visitor.put("x", 0)
+
+    def click(tab: int) -> list[Answer]:
+        mine = visitor.another_tab()
+        for number in range(12):
+            mine.add("n")
+            mine.append("items", [tab, number])
+            mine.put(f"{tab}.{number}", number)
+        return mine.history
+
+    with ThreadPoolExecutor(TABS) as pool:
+        answers = [answer for history in pool.map(click, range(TABS)) for answer in history]
+    assert {answer.status for answer in answers} == {200, 204}
+    assert {kind_of(answer) for answer in answers} == set(SERVER_KINDS)
+    counts = sorted(answer.body["value"] for answer in answers if "counters" in answer.path)
+    assert counts == list(range(1, TABS * 12 + 1)), "every answer is another number"
+    data = visitor.show().body["data"]
+    assert data["n"] == TABS * 12
+    assert all([n for of, n in data["items"] if of == tab] == list(range(12)) for tab in range(TABS))
+    assert {key for key in data if "." in key} == {f"{t}.{n}" for t in range(TABS) for n in range(12)}
+
+
+def test_without_its_database_php_says_503_and_leaves_the_cookie_alone(
+    deployment: Deployment, visitor: Visitor
+) -> None:
+    visitor.add("n")
+    database = deployment.container("db")
+    database.pause()
+    try:
+        for ask in (
+            visitor.show,
+            lambda: visitor.add("n"),
+            lambda: visitor.put("x", 1),
+            lambda: visitor.login("ada"),
+        ):
+            answer = asked_of("php", ask)
+            assert (answer.status, answer.headers["Retry-After"], answer.set_cookie) == (503, "1", None)
+            assert answer.body["title"] == "store-unavailable"
+            assert answer.seconds < 3
+        assert asked_of("php", visitor.stateless).status == 200
+    finally:
+        database.unpause()
+    deployment.make_whole()
+    until(lambda: visitor.show().status == 200, "the store is back")
+    for answer in ask_every_server(deployment, visitor.show).values():
+        assert answer.body["data"]["n"] >= 1
+
+
+def test_a_stopped_php_server_fails_no_request(deployment: Deployment, crowd: Crowd) -> None:
+    deployment.containers("php")[0].stop()
+    deployment.wait_for_servers(deployment.servers - 1)
+    crowd.get_around()
+    crowd.assert_nothing_lost()
+    assert crowd.not_ok() == []
+
+
+@pytest.mark.parametrize("fault", ["calm", "php-server-killed", "database-killed"])
+def test_every_guarantee_holds_with_php_servers_under(deployment: Deployment, fault: str) -> None:
+    trial = strike(deployment, FAULTS[fault], os.environ["HOPPROOF_TEST_RUN"], QUICK)
+    cells = column(fault, FAULTS[fault], trial, GUARANTEES)
+    assert [line(cell) for cell in cells if cell.verdict not in ("held", "n/a")] == []
+    assert {o.server.partition("-")[0] for o in trial.run.history} >= set(SERVER_KINDS)
