@@ -30,6 +30,17 @@ class ConfigError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Hours:
+    """Hours of the day in UTC, from the start of one to the start of another; 22 to 6 passes midnight."""
+
+    start: int
+    end: int
+
+    def include(self, hour: int) -> bool:
+        return (hour - self.start) % 24 < (self.end - self.start) % 24
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     web_workers: int
     store: str
@@ -55,6 +66,8 @@ class Config:
     janitor_period_s: int
     janitor_batch: int
     janitor_pause_ms: int
+    janitor_grace_s: int
+    janitor_window: Hours | None
 
     def db_password(self) -> str:
         """The password, read from its file: the environment of a container is no secret."""
@@ -94,6 +107,8 @@ def read_config(env: Mapping[str, str]) -> Config:
         janitor_period_s=whole(env, "JANITOR_PERIOD_S", 60, unit="seconds"),
         janitor_batch=whole(env, "JANITOR_BATCH", 100, unit="rows"),
         janitor_pause_ms=whole(env, "JANITOR_PAUSE_MS", 50, unit="milliseconds"),
+        janitor_grace_s=whole(env, "JANITOR_GRACE_S", 0, unit="seconds", least=0),
+        janitor_window=hours(env, "JANITOR_WINDOW"),
     )
     if config.store_deadline_s > MAX_STORE_DEADLINE_S:
         raise ConfigError(
@@ -142,6 +157,22 @@ def one_of(env: Mapping[str, str], name: str, choices: tuple[str, str]) -> str:
     if raw in choices:
         return raw
     raise ConfigError(f"{name}={raw!r} is neither {' nor '.join(choices)}; try {name}={choices[0]}")
+
+
+def hours(env: Mapping[str, str], name: str) -> Hours | None:
+    """Return the hours that a setting like 22-6 names; None, which is the default, is the whole day."""
+    raw = env.get(name) or ""
+    if not raw:
+        return None
+    named = re.fullmatch(r"(\d\d?)-(\d\d?)", raw, re.ASCII)
+    if named is not None:
+        start, end = int(named[1]), int(named[2])
+        if start < 24 and end < 24 and start != end:
+            return Hours(start, end)
+    raise ConfigError(
+        f"{name}={raw!r} is not two different hours from 0 to 23; "
+        f"try {name}=22-6, or {name}= for the whole day"
+    )
 
 
 def cookie_name(env: Mapping[str, str], name: str, default: str) -> str:

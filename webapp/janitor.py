@@ -15,32 +15,46 @@ from collections.abc import Callable
 
 import log
 from config import read_config
-from sessions.handler import SessionHandler, SessionStoreUnavailable
+from sessions.handler import SessionConflict, SessionHandler, SessionStoreUnavailable
 from store import janitor_handlers
 
 logger = logging.getLogger("janitor")
 
 
-def clean_every(period_s: float, new_handler: Callable[[], SessionHandler], stop: threading.Event) -> None:
-    """Clean now and then once a period until `stop` is set. An outage is logged, never fatal."""
+def clean_every(
+    period_s: float,
+    new_handler: Callable[[], SessionHandler],
+    stop: threading.Event,
+    may_clean: Callable[[], bool] = lambda: True,
+) -> None:
+    """Clean now and then once a period, if it may, until `stop` is set. An outage is logged, never fatal."""
     while not stop.is_set():
-        started = time.monotonic()
-        handler = new_handler()
-        handler.open()
-        try:
-            removed = handler.clean()
-            logger.info("removed %d expired sessions in %.2f s", removed, time.monotonic() - started)
-        except SessionStoreUnavailable as error:
-            logger.error("could not clean, trying again in %d s: %s", period_s, error)
-        finally:
-            handler.close()
+        if may_clean():
+            clean_once(new_handler())
         stop.wait(period_s)
+
+
+def clean_once(handler: SessionHandler) -> None:
+    started = time.monotonic()
+    handler.open()
+    try:
+        removed = handler.clean()
+        logger.info("removed %d expired sessions in %.2f s", removed, time.monotonic() - started)
+    except SessionConflict as elsewhere:
+        logger.info("skipped: %s", elsewhere)
+    except SessionStoreUnavailable as error:
+        logger.error("could not clean, trying again: %s", error)
+    finally:
+        handler.close()
 
 
 def main() -> None:
     log.to_stdout()
     config = read_config(os.environ)
     stop = threading.Event()
+
+    def may_clean() -> bool:
+        return config.janitor_window is None or config.janitor_window.include(time.gmtime().tm_hour)
 
     def stop_when_told() -> None:
         signal.sigwait({signal.SIGTERM})
@@ -50,7 +64,9 @@ def main() -> None:
     # for a lock that its own thread holds, for ever.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=stop_when_told, daemon=True).start()
-    clean_every(config.janitor_period_s, janitor_handlers(config), stop)
+    # Asked between two batches as well: on a large table a pass takes longer than its window, or than a stop.
+    new_handler = janitor_handlers(config, goes_on=lambda: may_clean() and not stop.is_set())
+    clean_every(config.janitor_period_s, new_handler, stop, may_clean)
 
 
 if __name__ == "__main__":

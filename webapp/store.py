@@ -31,11 +31,14 @@ def web_handlers(config: Config) -> Callable[[], SessionHandler]:
     return new_cached_handler
 
 
-def janitor_handlers(config: Config) -> Callable[[], SessionHandler]:
-    """Return a maker of the handlers that clean. Copies need no cleaning: an expired one serves nobody."""
+def janitor_handlers(config: Config, goes_on: Callable[[], bool]) -> Callable[[], SessionHandler]:
+    """Return a maker of the handlers that clean, until goes_on says no.
+
+    Copies need no cleaning: an expired one serves nobody.
+    """
     if config.store == "memcached":
         return memcached_handlers(config)
-    return mysql_handlers(config, connections=1)
+    return mysql_handlers(config, connections=1, goes_on=goes_on)
 
 
 def memcached_handlers(config: Config) -> Callable[[], MemcachedHandler]:
@@ -59,7 +62,9 @@ def lifetimes(config: Config) -> Lifetimes:
     return Lifetimes(config.session_idle_s, config.session_absolute_s, config.tombstone_s)
 
 
-def mysql_handlers(config: Config, connections: int) -> Callable[[], MySQLHandler]:
+def mysql_handlers(
+    config: Config, connections: int, goes_on: Callable[[], bool] = lambda: True
+) -> Callable[[], MySQLHandler]:
     """Return a maker of handlers that share a pool of so many connections."""
     pool = database(config, connections).pool()
 
@@ -71,6 +76,8 @@ def mysql_handlers(config: Config, connections: int) -> Callable[[], MySQLHandle
             deadline_s=config.store_deadline_s,
             clean_batch=config.janitor_batch,
             clean_pause_s=config.janitor_pause_ms / 1000,
+            clean_grace_s=config.janitor_grace_s,
+            clean_goes_on=goes_on,
         )
 
     return new_handler

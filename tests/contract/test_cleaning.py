@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from deadline import until
 
-from sessions.handler import SessionStoreUnavailable
+from sessions.handler import SessionConflict, SessionStoreUnavailable
 
 
 def test_cleaning_removes_expired_sessions_and_tells_how_many(world, handler):
@@ -85,8 +85,36 @@ def test_a_cleaner_leaves_the_work_to_one_that_is_at_it(sql_world):
 
     with sql_world.server.admin() as admin:
         admin.ask("SELECT GET_LOCK('hopproof.sessions.clean', 0)")
-        assert sql_world.new_handler().clean() == 0
+        with pytest.raises(SessionConflict, match="another cleaner"):
+            sql_world.new_handler().clean()
     assert sql_world.row_count() == 1
+
+
+def test_cleaning_with_a_grace_spares_what_expired_within_it(world):
+    key = world.put(a=1)
+    world.age(1800 + 3590)
+    patient = world.new_handler(clean_grace_s=3600)
+
+    assert patient.clean() == 0
+    assert world.row_count() == 1
+    assert patient.read(key) is None  # dead all the same
+
+
+def test_cleaning_with_a_grace_removes_what_expired_before_it(world):
+    world.put(a=1)
+    world.age(1800 + 3600)
+
+    assert world.new_handler(clean_grace_s=3600).clean() == 1
+    assert world.row_count() == 0
+
+
+def test_cleaning_that_is_told_to_stop_ends_after_its_batch_and_leaves_the_rest_to_the_next(sql_world):
+    for _ in range(12):
+        sql_world.put(a=1)
+    sql_world.age(10_000)
+
+    assert sql_world.new_handler(clean_batch=5, clean_goes_on=lambda: False).clean() == 5
+    assert sql_world.new_handler(clean_batch=5).clean() == 7
 
 
 def test_cleaning_waits_for_no_live_session(sql_world):

@@ -88,7 +88,7 @@ def test_what_is_not_a_whole_number_stops_the_boot_and_says_what_to_type(name, r
     assert f"try {name}=" in str(error.value)
 
 
-@pytest.mark.parametrize("name", sorted(set(WHOLE) - {"SESSION_COOKIE_MAX_AGE_S"}))
+@pytest.mark.parametrize("name", sorted(set(WHOLE) - {"SESSION_COOKIE_MAX_AGE_S", "JANITOR_GRACE_S"}))
 def test_zero_stops_the_boot(name):
     with pytest.raises(ConfigError, match=f"{name}='0'"):
         read_config({name: "0"})
@@ -112,6 +112,12 @@ def test_a_cookie_of_max_age_zero_ends_with_the_browser():
         ("CACHE", "redis", "neither none nor memcached"),
         ("CACHE", "yes", "neither none nor memcached"),
         ("STORE", "MySQL", "neither mysql nor memcached"),
+        ("JANITOR_WINDOW", "22", "two different hours from 0 to 23"),
+        ("JANITOR_WINDOW", "22-24", "two different hours from 0 to 23"),
+        ("JANITOR_WINDOW", "6-6", "two different hours from 0 to 23"),
+        ("JANITOR_WINDOW", "22:00-6:00", "two different hours from 0 to 23"),
+        ("JANITOR_WINDOW", "-1-5", "two different hours from 0 to 23"),
+        ("JANITOR_WINDOW", "22-6\n", "two different hours from 0 to 23"),
         ("SESSION_COOKIE", "my session", "letters"),
         ("SESSION_COOKIE", "a;b", "letters"),
         ("SESSION_COOKIE", "a=b", "letters"),
@@ -126,6 +132,22 @@ def test_a_bad_value_names_variable_value_and_expectation(name, raw, expectation
     assert f"{name}={raw!r}" in str(error.value)
     assert expectation in str(error.value)
     assert "try " in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "hours"),
+    [("22-6", {22, 23, 0, 1, 2, 3, 4, 5}), ("2-5", {2, 3, 4}), ("23-0", {23}), ("0-23", set(range(23)))],
+)
+def test_a_window_is_the_hours_from_its_first_to_its_last(raw, hours):
+    window = read_config({"JANITOR_WINDOW": raw}).janitor_window
+
+    assert {hour for hour in range(24) if window.include(hour)} == hours
+
+
+def test_the_janitor_works_all_day_and_grants_no_grace_unless_somebody_wants_it():
+    config = read_config({})
+
+    assert (config.janitor_window, config.janitor_grace_s) == (None, 0)
 
 
 def test_there_is_no_cache_unless_somebody_wants_one():

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from janitor import clean_every
-from sessions.handler import SessionStoreUnavailable
+from sessions.handler import SessionConflict, SessionStoreUnavailable
 
 
 class Broom:
@@ -85,6 +85,29 @@ def test_it_does_nothing_when_it_was_stopped_before(stop):
     clean_every(3600, lambda: broom, stop)
 
     assert broom.calls == []
+
+
+def test_it_says_that_another_one_was_at_it(stop, caplog):
+    caplog.set_level(logging.INFO)
+    broom = Broom(stop, SessionConflict("another cleaner is at work"), 1)
+    clean_every(0.001, lambda: broom, stop)
+
+    assert "skipped: another cleaner is at work" in caplog.text
+    assert broom.calls == ["open", "clean", "close"] * 2
+
+
+def test_it_borrows_nothing_outside_of_its_hours(stop):
+    asked = []
+
+    def may_clean():
+        asked.append(len(broom.calls))
+        return len(asked) > 2
+
+    broom = Broom(stop, 1)
+    clean_every(0.001, lambda: broom, stop, may_clean)
+
+    assert asked == [0, 0, 0]
+    assert broom.calls == ["open", "clean", "close"]
 
 
 def test_it_rests_between_two_passes(stop):

@@ -61,7 +61,7 @@ def settings(tmp_path):
 )
 def test_the_settings_choose_the_handlers(settings, env, web, janitor):
     assert type(web_handlers(settings(**env))()) is web
-    assert type(janitor_handlers(settings(**env))()) is janitor
+    assert type(janitor_handlers(settings(**env), goes_on=lambda: True)()) is janitor
 
 
 def test_all_requests_of_a_process_share_what_it_knows_of_the_cache(settings):

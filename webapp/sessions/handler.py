@@ -56,7 +56,7 @@ class SessionBroken(SessionError):
 
 
 class SessionConflict(SessionError):
-    """Another request was faster: the version moved on, or the new key is taken."""
+    """Another was faster: the version moved on, the new key is taken, or somebody cleans already."""
 
 
 class SessionRefused(SessionError):
@@ -210,7 +210,11 @@ class SessionHandler(Protocol):
         """End every live session of the user and return how many there were."""
 
     def clean(self) -> int:
-        """Remove every expired session and no other; return how many rows went."""
+        """Remove every expired session and no other; return how many rows went.
+
+        A handler may keep expired rows for a grace that it was given; they are dead all the same.
+        Raises SessionConflict when another cleaner is at work: it does the same.
+        """
 
     def close(self) -> None:
         """Give back what the request borrowed. Safe twice; never raises."""

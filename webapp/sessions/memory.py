@@ -34,6 +34,7 @@ class MemoryHandler:
 
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     max_bytes: int = 65536
+    clean_grace_s: int = 0
     now: Callable[[], float] = time.monotonic
     _rows: dict[bytes, _Row] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -107,7 +108,8 @@ class MemoryHandler:
 
     def clean(self) -> int:
         with self._lock:
-            expired = [key for key in self._rows if not self._unexpired(key)]
+            due = self.now() - self.clean_grace_s
+            expired = [key for key, row in self._rows.items() if row.expires_at <= due]
             for key in expired:
                 del self._rows[key]
             return len(expired)

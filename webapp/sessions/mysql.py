@@ -7,10 +7,9 @@ No statement writes what was read before, so none can overwrite what another ser
 from __future__ import annotations
 
 import json
-import logging
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -35,8 +34,6 @@ from .handler import (
 )
 from .ijson import encode
 from .pool import Pool, PoolExhausted
-
-log = logging.getLogger(__name__)
 
 # The server has undone the statement and says so: repeating it is safe.
 UNDONE = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT}
@@ -107,8 +104,9 @@ END_USER = f"{END} WHERE `user` = %(user)s AND {LIVE}"
 
 # Two steps, because a DELETE by range locks rows that live requests are about to touch:
 # it deadlocked with them, also with a LIMIT; sorted primary keys did not.
-EXPIRED = "SELECT id FROM sessions WHERE expires_at <= UNIX_TIMESTAMP() ORDER BY expires_at LIMIT %(batch)s"
-REMOVE = "DELETE FROM sessions WHERE id IN %(keys)s AND expires_at <= UNIX_TIMESTAMP()"
+DUE = "expires_at <= UNIX_TIMESTAMP() - %(grace_s)s"
+EXPIRED = f"SELECT id FROM sessions WHERE {DUE} ORDER BY expires_at LIMIT %(batch)s"
+REMOVE = f"DELETE FROM sessions WHERE id IN %(keys)s AND {DUE}"
 # Lock names are the server's, not the schema's.
 LOCK = "SELECT GET_LOCK(CONCAT(DATABASE(), '.sessions.clean'), 0)"
 UNLOCK = "SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.sessions.clean'))"
@@ -239,6 +237,9 @@ class MySQLHandler:
 
     deadline_s is the time that one request may spend here in all: waiting for a
     connection, connecting, statements and their repetition.
+
+    clean_grace_s: how long an expired row stays, dead as it is. clean_goes_on: asked after each
+    batch; False ends the pass, and the next one takes up the rest.
     """
 
     pool: Pool[Connection]
@@ -247,6 +248,8 @@ class MySQLHandler:
     deadline_s: float = 2.5
     clean_batch: int = 100
     clean_pause_s: float = 0.05
+    clean_grace_s: int = 0
+    clean_goes_on: Callable[[], bool] = lambda: True
     _connection: Connection | None = None
     _is_open: bool = False
     _left_s: float = 0.0
@@ -314,16 +317,16 @@ class MySQLHandler:
 
     def clean(self) -> int:
         if self._ask(LOCK).rows != [[b"1"]]:
-            log.info("another cleaner is at work")
-            return 0
+            raise SessionConflict("another cleaner is at work")
         cleaner, removed = self._connection, 0
         try:
             while True:
                 self._left_s = self.deadline_s  # nobody waits for clean: each batch has a deadline of its own
-                expired = sorted(key for (key,) in self._ask(EXPIRED, batch=self.clean_batch).rows)
+                rows = self._ask(EXPIRED, batch=self.clean_batch, grace_s=self.clean_grace_s).rows
+                expired = sorted(key for (key,) in rows)
                 if expired:
-                    removed += self._ask(REMOVE, keys=expired).matched
-                if len(expired) < self.clean_batch:
+                    removed += self._ask(REMOVE, keys=expired, grace_s=self.clean_grace_s).matched
+                if len(expired) < self.clean_batch or not self.clean_goes_on():
                     return removed
                 time.sleep(self.clean_pause_s)
         finally:
