@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from bottle import Bottle, HTTPError, HTTPResponse, request, response
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from metrics import Metrics
 from page import CONTENT_SECURITY_POLICY, add_page, checked_user, error_page
 from plugin import SessionPlugin
 from problem import PROBLEM_JSON, Problem
@@ -21,17 +24,22 @@ MAX_KEY_LENGTH = 128
 
 
 def build_app(
-    plugin: SessionPlugin, server: str, is_draining: Callable[[], bool], store_answers: Callable[[], bool]
+    plugin: SessionPlugin,
+    server: str,
+    is_draining: Callable[[], bool],
+    store_answers: Callable[[], bool],
+    metrics: Metrics,
 ) -> Callable[..., Iterable[bytes]]:
-    """Return the WSGI application that calls itself `server` in every answer."""
+    """Return the WSGI application that calls itself `server` in every answer, and counts what it answers."""
     app = Bottle()
     app.install(plugin)
     add_probe_api(app, server)
     add_health(app, server, is_draining, store_answers)
+    add_metrics(app, metrics, store_answers)
     add_page(app, server)
     app.add_hook("before_request", refuse_cross_site)
     app.default_error_handler = show_error  # type: ignore[method-assign]
-    return signed(app, server)
+    return signed(app, server, metrics.count_request)
 
 
 # The probe API: what harness, load test and benchmark speak
@@ -174,6 +182,16 @@ def add_health(
         return {"server": server}
 
 
+def add_metrics(app: Bottle, metrics: Metrics, store_answers: Callable[[], bool]) -> None:
+    @app.get("/metrics")
+    def show_metrics() -> bytes:
+        # The balancer keeps visitors from this path as it is spelled here; Bottle would take other spellings.
+        if request.environ["RAW_URI"] != "/metrics":
+            raise Problem(404, "not-found", "Spell it /metrics.")
+        response.content_type = CONTENT_TYPE_LATEST
+        return metrics.exposition(store_answers())
+
+
 # Every answer
 
 
@@ -216,10 +234,12 @@ def unchunk(environ: dict[str, Any]) -> None:
         environ["CONTENT_LENGTH"] = str(len(body))
 
 
-def signed(app: Bottle, server: str) -> Callable[..., Iterable[bytes]]:
+def signed(
+    app: Bottle, server: str, count_request: Callable[[dict[str, Any], str, float], None]
+) -> Callable[..., Iterable[bytes]]:
     """Return the application with the server's name on whatever it answers, and what browsers must not do.
 
-    Around Bottle and not a hook in it: no answer gets past this.
+    Around Bottle and not a hook in it: no answer gets past this, uncounted.
     """
     signature = [
         ("X-Served-By", server),
@@ -230,9 +250,12 @@ def signed(app: Bottle, server: str) -> Callable[..., Iterable[bytes]]:
     ]
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        began = time.perf_counter()
         unchunk(environ)
 
         def start_signed(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            # The route has run: Bottle starts an answer when it has all of it.
+            count_request(environ, status, time.perf_counter() - began)
             return start_response(status, [*headers, *signature], exc_info)
 
         return app(environ, start_signed)

@@ -15,6 +15,9 @@ from pathlib import Path
 # Exists while this container finishes what it has. Memory, so it is gone when the container restarts.
 DRAINING = Path("/dev/shm/draining")
 
+# Where the processes of this container put what they count. Memory, too: each request would feel a disk.
+METRICS = Path("/dev/shm/metrics")
+
 # Seconds. With the time to drain it has to fit in the stop_grace_period of docker-compose.yml.
 MAX_STORE_DEADLINE_S = 5
 

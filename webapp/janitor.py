@@ -13,12 +13,28 @@ import threading
 import time
 from collections.abc import Callable
 
+from prometheus_client import Counter, Gauge, Summary, start_http_server
+
 import log
 from config import read_config
 from sessions.handler import SessionConflict, SessionHandler, SessionStoreUnavailable
 from store import janitor_handlers
 
 logger = logging.getLogger("janitor")
+
+# Where Prometheus asks, inside the network only.
+METRICS_PORT = 9100
+
+REMOVED = Counter("hopproof_janitor_removed_rows", "Expired rows that were removed.")
+PASSES = Counter("hopproof_janitor_passes", "Passes, by how they ended: done, skipped, failed.", ["outcome"])
+PASS_SECONDS = Summary("hopproof_janitor_pass_duration_seconds", "How long the passes took that were done.")
+LAST_PASS = Gauge(
+    "hopproof_janitor_last_pass_timestamp_seconds", "When the last pass ended that was done; 0: none was."
+)
+PERIOD = Gauge("hopproof_janitor_period_seconds", "Seconds between two passes, as it is set.")
+MAY_CLEAN = Gauge("hopproof_janitor_may_clean", "1 within the hours in which it works.")
+# All at once, at 0: a rate needs a value from before the first.
+DONE, SKIPPED, FAILED = (PASSES.labels(outcome) for outcome in ("done", "skipped", "failed"))
 
 
 def clean_every(
@@ -29,7 +45,9 @@ def clean_every(
 ) -> None:
     """Clean now and then once a period, if it may, until `stop` is set. An outage is logged, never fatal."""
     while not stop.is_set():
-        if may_clean():
+        is_time = may_clean()
+        MAY_CLEAN.set(is_time)
+        if is_time:
             clean_once(new_handler())
         stop.wait(period_s)
 
@@ -39,11 +57,18 @@ def clean_once(handler: SessionHandler) -> None:
     handler.open()
     try:
         removed = handler.clean()
-        logger.info("removed %d expired sessions in %.2f s", removed, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        logger.info("removed %d expired sessions in %.2f s", removed, seconds)
+        REMOVED.inc(removed)
+        PASS_SECONDS.observe(seconds)
+        LAST_PASS.set_to_current_time()
+        DONE.inc()
     except SessionConflict as elsewhere:
         logger.info("skipped: %s", elsewhere)
+        SKIPPED.inc()
     except SessionStoreUnavailable as error:
         logger.error("could not clean, trying again: %s", error)
+        FAILED.inc()
     finally:
         handler.close()
 
@@ -64,6 +89,11 @@ def main() -> None:
     # for a lock that its own thread holds, for ever.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=stop_when_told, daemon=True).start()
+    PERIOD.set(config.janitor_period_s)
+    try:
+        start_http_server(METRICS_PORT)
+    except OSError as error:  # a second janitor in one container, by hand: cleaning matters more
+        logger.warning("this janitor has no metrics, as port %d is taken: %s", METRICS_PORT, error)
     # Asked between two batches as well: on a large table a pass takes longer than its window, or than a stop.
     new_handler = janitor_handlers(config, goes_on=lambda: may_clean() and not stop.is_set())
     clean_every(config.janitor_period_s, new_handler, stop, may_clean)

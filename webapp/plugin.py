@@ -91,11 +91,17 @@ class SessionPlugin:
     api = 2
 
     def __init__(
-        self, new_handler: Callable[[], SessionHandler], cookie: Cookie, touch_after_s: int = 60
+        self,
+        new_handler: Callable[[], SessionHandler],
+        cookie: Cookie,
+        touch_after_s: int = 60,
+        on_error: Callable[[SessionError], None] = lambda error: None,
     ) -> None:
+        """on_error: is told of every error of the handler that a visitor is told of."""
         self.new_handler = new_handler
         self.cookie = cookie
         self.touch_after_s = touch_after_s
+        self.on_error = on_error
 
     def apply(self, callback: Callable[..., Any], route: Route) -> Callable[..., Any]:
         # Not Bottle's route.get_callback_args(): it never returns for a closure over a plain value.
@@ -130,6 +136,7 @@ class SessionPlugin:
             if status < 500:
                 session.save()
         except SessionError as error:
+            self.on_error(error)
             answer = problem_of(error)
         finally:
             session.close()

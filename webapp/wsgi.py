@@ -7,7 +7,8 @@ import socket
 
 import log
 from app import build_app
-from config import DRAINING, read_config
+from config import DRAINING, METRICS, read_config
+from metrics import Metrics
 from plugin import Cookie, SessionPlugin
 from sessions.handler import SessionStoreUnavailable
 from store import web_handlers
@@ -15,6 +16,7 @@ from store import web_handlers
 log.to_stdout()
 config = read_config(os.environ)
 new_handler = web_handlers(config)
+metrics = Metrics(METRICS)
 
 
 def store_answers() -> bool:
@@ -34,9 +36,11 @@ application = build_app(
         new_handler,
         Cookie(config.session_cookie, config.session_cookie_max_age_s, config.session_cookie_secure),
         config.session_touch_s,
+        metrics.count_error,
     ),
     # The container's own id. A slot name of the balancer would pass to the next container.
     server=f"web-{socket.gethostname()}",
     is_draining=DRAINING.exists,
     store_answers=store_answers,
+    metrics=metrics,
 )

@@ -45,6 +45,13 @@ def test_what_gunicorn_cannot_read_is_problem_json_as_well(
     assert json.loads(body)["status"] == 400
 
 
+def test_a_visitor_gets_no_metrics_however_they_spell_the_path(visitor: Visitor) -> None:
+    refused = visitor.ask("GET", "/metrics")
+    assert (refused.status, refused.server, refused.body["title"]) == (404, "balancer", "not-found")
+    for spelling in ("/metrics?x", "/%6detrics", "/metrics%ff", "//metrics", "/metrics/"):
+        assert visitor.ask("GET", spelling).status == 404, spelling
+
+
 def test_a_redirect_names_no_scheme_and_no_host(visitor: Visitor) -> None:
     # The balancer cannot know whether TLS ends in front of it, and a visitor could forge who is asked.
     answer = visitor.ask("POST", "/logout", headers={"X-Forwarded-Host": "evil.example"})

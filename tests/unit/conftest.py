@@ -10,6 +10,7 @@ from recorded import RecordedHandler, Visit
 from wsgi_client import Browser
 
 from app import build_app
+from metrics import Metrics
 from plugin import Cookie, SessionPlugin
 
 
@@ -26,11 +27,13 @@ class Site:
     is_draining: bool = False
 
     def __post_init__(self) -> None:
+        metrics = Metrics()
         self.app = build_app(
-            SessionPlugin(lambda: self.handler, Cookie()),
+            SessionPlugin(lambda: self.handler, Cookie(), on_error=metrics.count_error),
             server="web-test",
             is_draining=lambda: self.is_draining,
             store_answers=lambda: not self.handler.is_down,
+            metrics=metrics,
         )
 
     @property

@@ -1,6 +1,7 @@
 import pytest
 
 from app import build_app
+from metrics import Metrics
 from plugin import Cookie, SessionPlugin
 
 REQUESTS = [
@@ -13,6 +14,7 @@ REQUESTS = [
     ("GET", "/healthz", 200),
     ("GET", "/readyz", 200),
     ("GET", "/healthz/store", 200),
+    ("GET", "/metrics", 200),
     ("GET", "/nothing", 404),
     ("GET", "/api/nothing", 404),
     ("GET", "/api/session/data", 404),
@@ -60,7 +62,8 @@ def failing_site():
     def store_answers():
         raise ZeroDivisionError("a secret detail")
 
-    return build_app(SessionPlugin(lambda: None, Cookie()), "web-test", lambda: False, store_answers)
+    plugin = SessionPlugin(lambda: None, Cookie())
+    return build_app(plugin, "web-test", lambda: False, store_answers, Metrics())
 
 
 def test_a_500_is_signed_a_problem_and_tells_nothing(site):

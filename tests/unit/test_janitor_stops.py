@@ -19,6 +19,7 @@ from sessions.memory import MemoryHandler
 read_config = janitor.read_config
 janitor.read_config = lambda env: dataclasses.replace(read_config(env), janitor_period_s=0)
 janitor.janitor_handlers = lambda config, goes_on: MemoryHandler
+janitor.start_http_server = lambda port: None  # somebody else may be at it
 logging.disable()
 print("begins", flush=True)
 janitor.main()
