@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from sessions.handler import (
+    SessionBroken,
     SessionConflict,
     SessionError,
     SessionGone,
@@ -28,6 +29,7 @@ ERROR_KINDS: dict[type[SessionError], str] = {
     SessionGone: "gone",
     SessionConflict: "conflict",
     SessionRefused: "refused",
+    SessionBroken: "broken",
 }
 
 # Seconds. Around what a read and a write take (5 to 25 ms), and up to what a request may wait for its store.

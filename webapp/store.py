@@ -31,7 +31,9 @@ def web_handlers(config: Config) -> Callable[[], SessionHandler]:
     return new_cached_handler
 
 
-def janitor_handlers(config: Config, goes_on: Callable[[], bool]) -> Callable[[], SessionHandler]:
+def janitor_handlers(
+    config: Config, goes_on: Callable[[], bool] = lambda: True
+) -> Callable[[], SessionHandler]:
     """Return a maker of the handlers that clean, until goes_on says no.
 
     Copies need no cleaning: an expired one serves nobody.

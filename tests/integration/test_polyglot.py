@@ -135,7 +135,8 @@ def test_logging_out_everywhere_ends_the_sessions_of_the_user_and_of_nobody_else
     deployment: Deployment, kind: str
 ) -> None:
     while True:
-        deployment.visitor().stateless()  # or five servers would answer the same five requests in turn, for ever
+        # Or five servers would answer the same five requests in turn, for ever.
+        deployment.visitor().stateless()
         user = f"ü-{secrets.token_hex(4)}"
         devices = [deployment.visitor() for _ in range(3)]
         stranger = deployment.visitor()
