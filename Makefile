@@ -1,6 +1,7 @@
 # Every verb. Plain `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean logs ps sessions deploy scale reload loadtest loadtest-ui dev verify test compare bench bench-scale lock
+.PHONY: help up down clean logs ps sessions deploy scale reload loadtest loadtest-ui dev verify test compare screenshots \
+  bench bench-scale lock
 
 ##@ Run
 up: ## Set up what is missing and start everything (3 min on a bare machine, 10 s afterwards)
@@ -58,6 +59,9 @@ bench: ## How fast ours and other session stores are, side by side: SYSTEMS= ROU
 
 bench-scale: ## What a large table costs, and cleaning it: SESSIONS=1000000 REQUESTS=1000000 (35 min)
 	@loadtests/bench/scale
+
+screenshots: ## Photograph the page for the README, in light and dark: docs/page-*.png (1 min)
+	@tests/screenshots
 
 lock: ## Pin the newest versions of what the requirements.in ask for (needs uv)
 	@infra/lock
