@@ -10,7 +10,6 @@ from window import Window
 from harness.deployment import Deployment
 
 NewWindow = Callable[..., Window]
-without_script = pytest.mark.parametrize("has_script", [True, False], ids=["", "without JavaScript"])
 
 
 def test_a_login_on_one_server_and_a_cart_on_another_are_one_session(window: Window) -> None:
@@ -52,18 +51,15 @@ def test_the_server_that_answered_is_killed_and_the_visitor_clicks_on(
     assert window.complaints == []
 
 
-@without_script
-def test_logging_out_everywhere_in_one_window_ends_the_other(new_window: NewWindow, has_script: bool) -> None:
-    here, there = (
-        new_window(java_script_enabled=has_script).log_in(f"everywhere {has_script}") for _ in "ab"
-    )
+def test_logging_out_everywhere_in_one_window_ends_the_other(new_window: NewWindow) -> None:
+    here, there = (new_window().log_in("everywhere") for _ in "ab")
     here.click("Log out everywhere")
     there.visit()
 
     assert (here.is_logged_in, there.is_logged_in) == (False, False)
 
 
-@without_script
+@pytest.mark.parametrize("has_script", [True, False], ids=["", "without JavaScript"])
 def test_ending_one_session_from_the_list_ends_that_and_no_other(
     new_window: NewWindow, has_script: bool
 ) -> None:

@@ -186,7 +186,7 @@ class Session(MutableMapping[str, Json]):
             self._handler.destroy(self.key)
         self._start(None)
 
-    # What the user who is logged in may do with all their sessions. Raises ValueError if nobody is.
+    # All sessions of the user who is logged in. Each raises ValueError if nobody is.
 
     def all_of_user(self) -> list[Listed]:
         """Return every live session of the user, this one too."""
