@@ -39,7 +39,7 @@ def test_only_the_balancer_publishes_a_port_and_only_on_this_machine(deployment:
 
 def test_no_secret_is_in_an_environment_or_an_image(deployment: Deployment) -> None:
     secrets = [path.read_text() for path in (deployment.folder / "secrets").iterdir()]
-    assert len(secrets) == 3
+    assert len(secrets) == 5
     for service in (*SERVICES, "schema"):
         for container in deployment.containers(service):
             shown = f"{container.attrs}{container.image.attrs}{container.image.history()}"

@@ -30,8 +30,10 @@ def schema(deployment: Deployment, tmp_path: Path) -> Iterator[Path]:
         " VALUES (REPEAT('k', 32), '{\"n\": 1}', 1, 0, 4102444800, 4102444800)"
     )
     yield folder
-    for user, table in (("web", "sessions"), ("web", "cache_switch"), ("janitor", "sessions")):
-        deployment.sql(f"REVOKE ALL ON kept.{table} FROM {user}")
+    for user in ("web", "operator"):
+        deployment.sql(f"REVOKE ALL ON kept.cache_switch FROM {user}")
+    for user in ("web", "janitor", "operator", "operator_reader"):
+        deployment.sql(f"REVOKE ALL ON kept.sessions FROM {user}")
     deployment.sql("DROP DATABASE kept")
 
 
@@ -90,3 +92,14 @@ def test_the_app_may_change_sessions_and_turn_the_switch_and_nothing_else(deploy
 def test_the_janitor_may_only_look_and_remove(deployment: Deployment) -> None:
     granted = deployment.sql("SHOW GRANTS FOR 'janitor'")
     assert granted[1:] == [["GRANT SELECT, DELETE ON `hopproof`.`sessions` TO `janitor`@`%`"]]
+
+
+def test_the_operators_tool_may_look_end_and_clean_and_nothing_else(deployment: Deployment) -> None:
+    assert deployment.sql("SHOW GRANTS FOR 'operator_reader'")[1:] == [
+        ["GRANT SELECT ON `hopproof`.`sessions` TO `operator_reader`@`%`"]
+    ]
+    ending = "SELECT, UPDATE (`data`, `expires_at`, `user`), DELETE"
+    assert deployment.sql("SHOW GRANTS FOR 'operator'")[1:] == [
+        ["GRANT SELECT, UPDATE ON `hopproof`.`cache_switch` TO `operator`@`%`"],
+        [f"GRANT {ending} ON `hopproof`.`sessions` TO `operator`@`%`"],
+    ]

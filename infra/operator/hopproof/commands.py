@@ -38,6 +38,8 @@ def list_rows(operator: Operator, options: Namespace) -> None:
             shown(operator.out, lines.head())
             is_first = False
         shown(operator.out, lines.row(row))
+    if is_first and not options.json:
+        print("no session is like that", file=sys.stderr)
 
 
 def _is_asked_for(row: Row, operator: Operator, options: Namespace) -> bool:
