@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
     which = end.add_mutually_exclusive_group(required=True)
     which.add_argument("key", type=key_or_prefix, metavar="KEY", nargs="?")
     which.add_argument("--user", type=user, help="all of this user")
-    which.add_argument("--all", action="store_true", help="all there are")
+    which.add_argument("--all", action="store_true", help="all there are; who logs in meanwhile may stay")
     end.add_argument("--yes", action="store_true", help="do not ask")
     end.set_defaults(command=commands.end)
 

@@ -14,7 +14,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from hopproof.display import RowLines, as_json, figures, figures_as_json, redacted, shown, visible
+from hopproof.display import RowLines, as_json, figures, figures_as_json, redacted, show_line, visible
 from hopproof.operator import Operator, Refused
 from hopproof.table import BrokenRow, Row, share_done
 from hopproof.tally import Tally
@@ -35,9 +35,9 @@ def list_rows(operator: Operator, options: Namespace) -> None:
             print(json.dumps(as_json(row, operator.idle_timeout_s)))
             continue
         if is_first:
-            shown(operator.out, lines.head())
+            show_line(operator.out, lines.head())
             is_first = False
-        shown(operator.out, lines.row(row))
+        show_line(operator.out, lines.row(row))
     if is_first and not options.json:
         print("no session is like that", file=sys.stderr)
 
@@ -194,12 +194,12 @@ def watch(operator: Operator, options: Namespace) -> None:
             live.update(_watched(operator, tally, share), refresh=True)
 
 
-def _passes(operator: Operator) -> Iterator[tuple[Tally, float]]:
-    """Yield, once a second, the tally of the last whole walk and how much of the next is done.
+def _passes(operator: Operator) -> Iterator[tuple[Tally | None, float]]:
+    """Yield, once a second, the tally of the last whole walk, if any, and how much of the next is done.
 
     A small table is walked every time. Of a large one a part: watching costs the database no more for it.
     """
-    whole = Tally(operator.idle_timeout_s)
+    whole = None
     while True:
         tally, rows = Tally(operator.idle_timeout_s), operator.table.walk()
         is_walking = True
@@ -208,6 +208,8 @@ def _passes(operator: Operator) -> Iterator[tuple[Tally, float]]:
             for row in rows:
                 if isinstance(row, Row):
                     tally.add(row)
+                else:
+                    tally.broken += 1
                 if time.monotonic() - began > WALKING_S:
                     break
             else:
@@ -216,18 +218,11 @@ def _passes(operator: Operator) -> Iterator[tuple[Tally, float]]:
             time.sleep(max(REFRESH_S - (time.monotonic() - began), 0.0))
 
 
-def _watched(operator: Operator, tally: Tally, share: float) -> Group:
+def _watched(operator: Operator, tally: Tally | None, share: float) -> Group:
     lines = RowLines(operator.out.width, operator.idle_timeout_s)
     title = Text(time.strftime("%H:%M:%S UTC", time.gmtime()), style="dim")
     if share < 1:
-        title.append(f"  figures of the last walk; the next is at {share:.0%}")
+        title.append(f"  the {'first' if tally is None else 'next'} walk of the table is at {share:.0%}")
     used = [row for row in operator.table.used_last(USED_LAST) if isinstance(row, Row)]
-    return Group(
-        title,
-        "",
-        figures(tally, with_bars=False),
-        "",
-        Text("used last", style="bold"),
-        lines.head(),
-        *map(lines.row, used),
-    )
+    parts = ["" if tally is None else figures(tally, with_bars=False), "", Text("used last", style="bold")]
+    return Group(title, "", *parts, lines.head(), *map(lines.row, used))

@@ -139,6 +139,8 @@ def figures(tally: Tally, *, with_bars: bool = True) -> RenderableType:
         (tally.ended, "ended, remembered for a moment"),
     ):
         counts.add_row(f"{number:,}", what)
+    if tally.broken:
+        counts.add_row(f"{tally.broken:,}", "break the row contract")
     parts: list[RenderableType] = [counts]
     if not with_bars:
         return counts
@@ -193,5 +195,8 @@ def _bars(columns: Mapping[str, Sequence[tuple[str, int]]]) -> RenderableType:
     return grid
 
 
-def shown(console: Console, what: RenderableType) -> None:
-    console.print(what, soft_wrap=True, highlight=False)
+def show_line(console: Console, line: Text) -> None:
+    if console.is_terminal:
+        console.print(line, soft_wrap=True)
+    else:
+        print(line.plain)  # a pipe may want a million of them, and Rich takes 100 µs for each

@@ -60,6 +60,7 @@ class Tally:
     expired: int = 0
     ended: int = 0
     live_bytes: int = 0
+    broken: int = 0
     users_missed: int = 0
     age: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     idle: Histogram = field(default_factory=lambda: Histogram(SECONDS))
