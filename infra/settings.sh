@@ -22,7 +22,7 @@ uses_memcached() {
 
 # Prints how many PHP servers are to be in rotation beside the web servers.
 php_servers() {
-  case ,$(setting PROFILES ''), in
+  case ,$(setting PROFILES none), in
     *,polyglot,*) whole_setting PHP_REPLICAS 1 1 5 servers ;;
     *) printf 0 ;;
   esac
