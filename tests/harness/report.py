@@ -246,7 +246,7 @@ MEASURED = {
 
 def section_of(measured: Mapping[str, Any]) -> str:
     """Return the name of the README's section that these cells belong to."""
-    return "verify-memcached" if any(FAULTS[fault].needs for fault in _judged(measured)) else "verify"
+    return "verify-memcached" if any(FAULTS[fault].needs == "memcached" for fault in _judged(measured)) else "verify"
 
 
 def _judged(measured: Mapping[str, Any]) -> list[str]:
