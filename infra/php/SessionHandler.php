@@ -85,7 +85,7 @@ final class SessionHandler implements
     /** Return a connection that counts matched rows, not changed ones: a touch within the same second changes nothing. */
     public static function connect(string $host, int $port, string $database, string $user, string $password, int $timeoutS): PDO
     {
-        // PDO cannot be told: how long an answer may take. In whole seconds.
+        // How long an answer may take, in whole seconds. PDO itself has a limit for connecting only.
         ini_set('mysqlnd.net_read_timeout', (string) $timeoutS);
         return new PDO("mysql:host=$host;port=$port;dbname=$database;charset=utf8mb4", $user, $password, [
             PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,

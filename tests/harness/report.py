@@ -246,7 +246,8 @@ MEASURED = {
 
 def section_of(measured: Mapping[str, Any]) -> str:
     """Return the name of the README's section that these cells belong to."""
-    return "verify-memcached" if any(FAULTS[fault].needs == "memcached" for fault in _judged(measured)) else "verify"
+    has_memcached = any(FAULTS[fault].needs == "memcached" for fault in _judged(measured))
+    return "verify-memcached" if has_memcached else "verify"
 
 
 def _judged(measured: Mapping[str, Any]) -> list[str]:

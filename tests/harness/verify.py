@@ -118,7 +118,10 @@ def main() -> int:
     )
     names, faults = faults, at_hand(faults, stack.services)
     if not faults:
-        refuse(f"nothing here can suffer {' or '.join(names)}; try CACHE=memcached or PROFILES=polyglot in .env, and make up")
+        refuse(
+            f"nothing here can suffer {' or '.join(names)}",
+            "try CACHE=memcached or PROFILES=polyglot in .env, and make up",
+        )
     try:
         cells, trials = verify(stack, guarantees, faults, seed)
     except KeyboardInterrupt:
