@@ -22,10 +22,11 @@ uses_memcached() {
 
 # Prints how many PHP servers are to be in rotation beside the web servers.
 php_servers() {
-  case ,$(setting PROFILES none), in
-    *,polyglot,*) whole_setting PHP_REPLICAS 1 1 5 servers ;;
-    *) printf 0 ;;
-  esac
+  if uses_profile polyglot; then whole_setting PHP_REPLICAS 1 1 5 servers; else printf 0; fi
+}
+
+uses_profile() { # uses_profile NAME
+  case ,$(setting PROFILES none), in *,"$1",*) ;; *) return 1 ;; esac
 }
 
 # Puts the base images that infra/images/ensure chose into the environment, where Compose and tests look.
