@@ -89,7 +89,7 @@ def test_each_kind_of_session_error_is_counted_as_itself(site):
     tab.ask("PUT", "/api/session/data/a", 1)
 
     errors = scraped(site, "hopproof_session_errors_total")
-    assert errors == {("unavailable",): 0, ("gone",): 1, ("conflict",): 0, ("refused",): 1}
+    assert errors == {("unavailable",): 0, ("gone",): 1, ("conflict",): 0, ("refused",): 1, ("broken",): 0}
 
 
 @pytest.mark.parametrize("path", ["/%6detrics", "/metrics%ff", "/metrics?", "//metrics", "/metrics/"])
