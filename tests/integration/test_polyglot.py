@@ -248,8 +248,9 @@ def test_a_key_is_the_same_in_every_language(deployment: Deployment, visitor: Vi
     assert visitor.show().body["data"] == {}
 
 
-def test_a_key_that_fastcgi_cannot_carry_is_refused_whoever_would_get_it(visitor: Visitor) -> None:
+def test_what_does_not_go_with_fastcgi_is_refused_whoever_would_get_it(visitor: Visitor) -> None:
     answers = [visitor.add("a\0b") for _ in range(6)]
+    answers += [visitor.ask("PUT", "/api/session/data/x", data=iter([b"[1,", b"2]"])) for _ in range(6)]
     assert {(answer.status, answer.server) for answer in answers} == {(400, "balancer")}
 
 
