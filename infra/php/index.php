@@ -13,6 +13,9 @@ require __DIR__ . '/Session.php';
 const MAX_BODY_BYTES = 65536;
 const MAX_KEY_LENGTH = 128;
 const MAX_USER_BYTES = 64;
+// What the Python servers alone have: the page with its forms, and the list of a user's sessions. Never a path that
+// begins with two slashes: a browser would take it for another host.
+const ELSEWHERE = '#^/(cart|login|logout|logout-everywhere|end-session|api/sessions(/[0-9a-f]{64})?)?$#D';
 // Exists while this container finishes what it has; see start.
 const DRAINING = '/dev/shm/draining';
 
@@ -164,9 +167,9 @@ header("X-Served-By: $server");
 header('Cache-Control: no-store');
 header('X-Content-Type-Options: nosniff');
 $path = explode('?', $_SERVER['REQUEST_URI'], 2)[0];
-if ($path === '/') {
-    // There is no page here. The next server in turn has one.
-    header('Location: /', response_code: 307);
+if (preg_match(ELSEWHERE, $path) === 1) {
+    // With the same method and body: the next server in turn has it.
+    header("Location: {$_SERVER['REQUEST_URI']}", response_code: 307);
     exit;
 }
 

@@ -248,6 +248,17 @@ def test_a_key_is_the_same_in_every_language(deployment: Deployment, visitor: Vi
     assert visitor.show().body["data"] == {}
 
 
+def test_a_click_on_the_page_that_meets_php_goes_on_to_a_server_that_has_it(deployment: Deployment) -> None:
+    visitor = deployment.visitor()
+    for method, path in [("GET", "/?a=b"), ("POST", "/cart"), ("POST", "/logout"), ("GET", "/api/sessions")]:
+        answer = asked_of("php", lambda method=method, path=path: visitor.ask(method, path))  # type: ignore[misc]
+        assert (answer.status, answer.headers["Location"]) == (307, path)
+
+
+def test_php_sends_nobody_to_another_host(visitor: Visitor) -> None:
+    assert asked_of("php", lambda: visitor.ask("GET", "//elsewhere.example/")).status == 404
+
+
 def test_what_does_not_go_with_fastcgi_is_refused_whoever_would_get_it(visitor: Visitor) -> None:
     answers = [visitor.add("a\0b") for _ in range(6)]
     answers += [visitor.ask("PUT", "/api/session/data/x", data=iter([b"[1,", b"2]"])) for _ in range(6)]
