@@ -12,6 +12,7 @@ import pytest
 import urllib3
 
 from harness.deployment import ROOT, Deployment, until
+from harness.visitor import Visitor
 
 OBSERVE = ROOT / "infra/observe"
 # Compose's own variable is for who asks Compose without infra/compose, as the fixture of all tests does.
@@ -77,7 +78,10 @@ def test_every_part_is_scraped(scraped: Prometheus) -> None:
     assert scraped.firing() == set()
 
 
-def test_the_alerts_and_the_dashboard_name_only_what_is_there(scraped: Prometheus) -> None:
+def test_the_alerts_and_the_dashboard_name_only_what_is_there(scraped: Prometheus, visitor: Visitor) -> None:
+    visitor.add("n")  # or no server could tell of any visitor
+    counted = {"match[]": 'hopproof_requests_total{route="/api/session/counters/<key>"}'}
+    until(lambda: scraped.ask("series", **counted), "the visitor's request")
     alerts = [rule["query"] for group in scraped.ask("rules")["groups"] for rule in group["rules"]]
     asked = {selector for expression in SHOWN + alerts for selector in selectors(expression)}
     assert len(alerts) == 7
