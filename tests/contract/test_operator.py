@@ -351,6 +351,16 @@ def test_an_operator_cleans(sql_world, handler, hopproof):
     assert handler.read(live).data == {"n": 1}
 
 
+def test_an_operator_leaves_the_work_to_a_cleaner_that_is_at_it(sql_world, hopproof):
+    with sql_world.server.admin() as admin:
+        admin.ask("SELECT GET_LOCK('hopproof.sessions.clean', 0)")
+        shown = hopproof("clean", "--now")
+
+    assert (shown.code, shown.out) == (1, "")
+    assert "another cleaner" in shown.err
+    assert shown.err.count("\n") == 1
+
+
 def test_a_wrong_password_or_no_database_is_one_line(hopproof, tmp_path):
     wrong = tmp_path / "wrong"
     wrong.write_text("wrong")

@@ -100,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--user", type=user, help="only those of this user")
     export.set_defaults(command=commands.export)
 
-    clean = verbs.add_parser("clean", help="remove what has expired, as the janitor does")
+    clean = verbs.add_parser("clean", help="remove what has expired, at any hour and without a grace")
     when = clean.add_mutually_exclusive_group(required=True)
     when.add_argument("--dry-run", action="store_true", help="only say how many")
     when.add_argument("--now", action="store_true")

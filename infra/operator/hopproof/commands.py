@@ -18,6 +18,7 @@ from hopproof.display import RowLines, as_json, figures, figures_as_json, redact
 from hopproof.operator import Operator, Refused
 from hopproof.table import BrokenRow, Row, share_done
 from hopproof.tally import Tally
+from sessions.handler import SessionConflict
 from sessions.ijson import NotIJson, parse
 
 # Of the time of a watch, how much is spent walking.
@@ -176,8 +177,11 @@ def clean(operator: Operator, options: Namespace) -> None:
     if options.dry_run:
         print(f"{_rows(expired)} would go")
         return
-    with operator.cleaning() as handler:
-        removed = handler.clean()
+    try:
+        with operator.cleaning() as handler:
+            removed = handler.clean()
+    except SessionConflict as elsewhere:
+        raise Refused(f"{elsewhere}; try again later", exit_code=1) from elsewhere
     print(f"removed {_rows(removed)}")
 
 
