@@ -1,8 +1,9 @@
 """What the size of the table costs: `python -m bench.scale`, see loadtests/bench/scale.
 
 The same visitors, with the same sessions, in a small table and in a large one, in turns: the two change
-places by RENAME TABLE between windows, so whatever else the machine does meets both. Then expired rows are
-cleaned away in every other window, and at last the memory of a web server is watched over many requests.
+places by RENAME TABLE between windows, so whatever else the machine does meets both. Then, in every other
+window, an operator walks the table, and the janitor cleans expired rows away; and at last the memory of a
+web server is watched over many requests.
 """
 
 from __future__ import annotations
@@ -11,15 +12,20 @@ import json
 import os
 import random
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from docker.errors import APIError
+from docker.models.containers import Container
 
 from harness.deployment import ROOT, Deployment, until
 from harness.visitor import Visitor
@@ -157,6 +163,52 @@ def while_cleaning(deployment: Deployment, crowd: Crowd, rows: int) -> dict[str,
     }
 
 
+def while_walking(deployment: Deployment, crowd: Crowd) -> dict[str, Any]:
+    """Return p99 while `hopproof stats` walks the table and without, in turns, and what a walk took."""
+    say("hopproof stats in every other window")
+    walk = Walk(deployment)
+    windows = in_turns(crowd, walk.go_on, walk.pause)
+    walk.go_on()
+    until(lambda: not walk.goes_on, "the end of the walk", 1800, rest_s=1)
+    walk.pause()
+    return {"walks": walk.started, "seconds_walking": round(walk.seconds), **felt(windows)}
+
+
+class Walk:
+    """`hopproof stats`, with pauses, and again when it has finished. seconds: how long it was at work."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self.started = 0
+        self.seconds = 0.0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._went_on_at = 0.0
+
+    @property
+    def goes_on(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def go_on(self) -> None:
+        for container in self._containers("paused"):
+            container.unpause()
+        if not self.goes_on:
+            environment = {**os.environ, **self.deployment.variables}
+            command = [ROOT / "infra/sessions", "stats", "--json"]
+            self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+            self.started += 1
+            until(lambda: self._containers("running"), "the operators' tool", 120)
+        self._went_on_at = time.monotonic()
+
+    def pause(self) -> None:
+        self.seconds += time.monotonic() - self._went_on_at
+        for container in self._containers("running"):
+            with suppress(APIError):  # it has just finished
+                container.pause()
+
+    def _containers(self, status: str) -> list[Container]:
+        return [found for found in self.deployment.containers("operator") if found.status == status]
+
+
 def in_turns(crowd: Crowd, begin: Callable[[], object], end: Callable[[], object]) -> dict[str, list[Window]]:
     """Return windows without ("off") and with ("on") what happens between begin and end."""
     windows: dict[str, list[Window]] = {"off": [], "on": []}
@@ -267,9 +319,13 @@ def markdown(measured: dict[str, Any]) -> list[str]:
     """Return the tables as they stand in docs/performance.md."""
     lines = ["| p50 / p99 in ms | read | write |", "|---|--:|--:|"]
     lines += [_row(f"{rows:,} sessions", measured["sizes"][str(rows)]) for rows in measured["rows"]]
-    cleaning = measured["cleaning"]
-    lines += ["", "| p50 / p99 in ms | read | write |", "|---|--:|--:|"]
-    lines += [_row("nobody cleans", cleaning["off"]), _row("the janitor cleans", cleaning["on"])]
+    for what, title in (("walking", "`hopproof stats`"), ("cleaning", "the janitor cleans")):
+        lines += [
+            "",
+            *lines[:2],
+            _row("nobody else", measured[what]["off"]),
+            _row(title, measured[what]["on"]),
+        ]
     return lines
 
 
@@ -296,6 +352,7 @@ def main() -> int:
             say(f"{rows:,} sessions beside {SMALL:,}")
             crowd = Crowd(deployment)
             sizes = by_size(deployment, crowd, rows)
+            walking = while_walking(deployment, crowd)
             cleaning = while_cleaning(deployment, crowd, min(rows, 1_000_000))
             say(f"memory of a web server over {requests:,} requests")
             held = memory(deployment, crowd, requests)
@@ -303,6 +360,7 @@ def main() -> int:
     measured = {
         "rows": [SMALL, rows],
         "sizes": {str(SMALL): sizes["small"], str(rows): sizes["large"]},
+        "walking": walking,
         "cleaning": cleaning,
         "memory": held,
         "load_before": round(load, 1),
@@ -317,7 +375,11 @@ def main() -> int:
 
 def comparison(measured: dict[str, Any]) -> list[str]:
     """Return the ratios that tell whether size and cleaning are felt."""
-    (small, large), cleaning = measured["sizes"].values(), measured["cleaning"]
+    (small, large), walking, cleaning = (
+        measured["sizes"].values(),
+        measured["walking"],
+        measured["cleaning"],
+    )
 
     def times(found: dict[str, Any], other: dict[str, Any]) -> str:
         names = [f"{kind}_{name}_ms" for kind in KIND for name in SHARES]
@@ -327,6 +389,9 @@ def comparison(measured: dict[str, Any]) -> list[str]:
     held = [sample["private_kib"] for sample in measured["memory"]]
     return [
         f"large / small: {times(large, small)}",
+        f"stats / not: {times(walking['on'], walking['off'])}",
+        f"off / off, p99: {walking['off_against_off']}",
+        f"walks: {walking['walks']} in {walking['seconds_walking']} s",
         f"cleaning / not: {times(cleaning['on'], cleaning['off'])}",
         f"off / off, p99: {cleaning['off_against_off']}",
         f"locks while cleaning: {cleaning['locks']}; {cleaning['rows_per_s_alone']} rows/s removed",
