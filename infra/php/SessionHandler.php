@@ -28,7 +28,10 @@ final class SessionHandler implements
     // Never backwards, and never beyond the absolute timeout.
     private const TOUCHED = 'LEAST(GREATEST(expires_at, UNIX_TIMESTAMP() + :idle_s), absolute_at)';
     private const STARTS_ANEW = 'UNIX_TIMESTAMP(), UNIX_TIMESTAMP() + LEAST(:idle_s, :absolute_s), UNIX_TIMESTAMP() + :absolute_s';
-    private const READ = 'SELECT data, `user`, ' . self::TOUCHED . ' - expires_at
+    // What every live row keeps, whoever wrote it: docs/row-contract.md. Of another nothing is read or changed.
+    private const INTACT = "JSON_VALID(data) AND JSON_TYPE(data) = 'OBJECT' AND version > 0
+        AND created_at <= expires_at AND expires_at <= absolute_at";
+    private const READ = 'SELECT data, `user`, ' . self::TOUCHED . ' - expires_at, ' . self::INTACT . '
         FROM sessions WHERE id = UNHEX(:key) AND expires_at > UNIX_TIMESTAMP()';
     // A plain INSERT, never an upsert: an upsert would revive what a logout has just ended.
     private const CREATE = 'INSERT INTO sessions (id, data, version, `user`, created_at, expires_at, absolute_at)
@@ -42,7 +45,7 @@ final class SessionHandler implements
     private const ROTATE = 'INSERT INTO sessions (id, version, data, `user`, created_at, expires_at, absolute_at)
         SELECT IF(copy.is_new, UNHEX(:new_key), id), version + 1, data, :user, ' . self::STARTS_ANEW . '
         FROM sessions AS old JOIN (SELECT TRUE AS is_new UNION ALL SELECT FALSE) AS copy
-        WHERE id = UNHEX(:key) AND ' . self::LIVE . ' FOR UPDATE
+        WHERE id = UNHEX(:key) AND ' . self::LIVE . ' AND ' . self::INTACT . ' FOR UPDATE
         ON DUPLICATE KEY UPDATE sessions.id = UNHEX(:key), sessions.data = NULL, sessions.`user` = NULL,
           sessions.expires_at = UNIX_TIMESTAMP() + :tombstone_s';
     private const REASON = 'SELECT data IS NULL%s FROM sessions WHERE id = UNHEX(:key) AND expires_at > UNIX_TIMESTAMP()';
@@ -132,7 +135,11 @@ final class SessionHandler implements
             $row = $this->found[$id];
         }
         $this->found = [];
-        [$data, $this->user, $this->touchGainsS] = $row ?? [null, null, 0];
+        [$data, $this->user, $this->touchGainsS, $is_intact] = $row ?? [null, null, 0, null];
+        $is_name = $this->user === null || $this->user !== '' && preg_match('//u', $this->user) === 1;
+        if ($data !== null && !($is_intact && $is_name)) {
+            throw new SessionBroken(self::key($id));
+        }
         $this->before = $data === null ? [] : Json::members($data);
         return serialize($this->before);
     }
@@ -251,7 +258,7 @@ final class SessionHandler implements
         } else {
             $values = ['key' => self::key($id), 'new_key' => self::key($new), 'user' => $user];
             if ($this->ask(self::ROTATE, $values)->rowCount() === 0) {
-                throw $this->reason($id, [], []) ?? new SessionStoreUnavailable('a login matched no row');
+                throw $this->reason($id, ['broken' => self::INTACT], []) ?? new SessionStoreUnavailable('a login matched no row');
             }
             $this->inserted($new);
         }
@@ -332,6 +339,7 @@ final class SessionHandler implements
         ?string $key = null,
         string $replaced = '',
     ): int {
+        $conditions = ['broken' => self::INTACT] + $conditions;
         if (isset($values['grows_by'])) {
             $conditions['too-large'] = "OCTET_LENGTH(data) + :grows_by$replaced <= :max_bytes";
         }
@@ -363,8 +371,11 @@ final class SessionHandler implements
         }
         foreach (array_keys($conditions) as $number => $reason) {
             if (!$row[$number + 1]) {
-                return $reason === 'too-large' ? $this->tooLarge()
-                    : new SessionRefused($reason, "the value of $key is of another kind", $key);
+                return match ($reason) {
+                    'broken' => new SessionBroken(self::key($id)),
+                    'too-large' => $this->tooLarge(),
+                    'wrong-type' => new SessionRefused($reason, "the value of $key is of another kind", $key),
+                };
             }
         }
         return null;
@@ -430,6 +441,15 @@ final class SessionGone extends SessionError
     public function __construct(public readonly bool $ended)
     {
         parent::__construct($ended ? 'the session was ended' : 'no live session has this id');
+    }
+}
+
+/** What is stored under the key is no session; nothing was changed. destroy works on it as on any. */
+final class SessionBroken extends SessionError
+{
+    public function __construct(string $key)
+    {
+        parent::__construct("the row of session $key breaks the row contract");
     }
 }
 

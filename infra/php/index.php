@@ -154,6 +154,11 @@ function problem_of(SessionError $error): Problem
         $status = ['not-i-json' => 400, 'too-large' => 413, 'wrong-type' => 409][$error->kind];
         return new Problem($status, $error->kind, "{$error->getMessage()}. Nothing was changed.", $error->key);
     }
+    if ($error instanceof SessionBroken) {
+        error_log($error->getMessage());
+        $detail = 'What is stored of this session cannot be used. Nothing was changed; a logout ends it.';
+        return new Problem(500, 'session-broken', $detail);
+    }
     error_log("session store unavailable: {$error->getMessage()}");
     return new Problem(
         503,

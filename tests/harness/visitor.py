@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping
@@ -76,6 +77,12 @@ class Visitor:
     @property
     def session_id(self) -> str | None:
         return self._cookies.get("session")
+
+    @property
+    def session_key(self) -> str:
+        """The key of the visitor's session, in hexadecimal: what the table, operators and logs know."""
+        assert self.session_id, "without a session there is no key"
+        return hashlib.sha256(self.session_id.encode()).hexdigest()
 
     def another_tab(self) -> Visitor:
         """A visitor with the same cookie as now, on connections of its own."""

@@ -354,6 +354,26 @@ def test_tabs_that_count_append_and_set_at_once_lose_nothing_through_both_langua
     assert {key for key in data if "." in key} == {f"{t}.{n}" for t in range(TABS) for n in range(12)}
 
 
+@pytest.mark.parametrize(
+    "spoilt", ["data = '[1]'", "version = 0", "created_at = expires_at + 1", "`user` = X'FF'"]
+)
+def test_a_broken_session_is_told_in_the_same_words_and_a_logout_ends_it(
+    deployment: Deployment, visitor: Visitor, spoilt: str
+) -> None:
+    visitor.put("a", 1)
+    deployment.sql(f"UPDATE sessions SET {spoilt} WHERE id = UNHEX('{visitor.session_key}')")
+
+    for kind in SERVER_KINDS:
+        shown = asked_of(kind, visitor.show)
+        assert (shown.status, shown.body["title"], shown.set_cookie) == (500, "session-broken", None)
+    if "user" not in spoilt:  # that is noticed by who reads it
+        added = asked_of("php", lambda: visitor.add("n"))
+        assert (added.status, added.body["title"]) == (500, "session-broken")
+    copy = visitor.another_tab()
+    assert asked_of("php", visitor.logout).status == 204
+    assert copy.show().body["data"] == {}
+
+
 def test_without_its_database_php_says_503_and_leaves_the_cookie_alone(
     deployment: Deployment, visitor: Visitor
 ) -> None:
