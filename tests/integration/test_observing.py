@@ -137,5 +137,5 @@ def test_prometheus_cannot_reach_the_database_or_write_and_is_published_here_onl
 
 def test_a_profile_that_is_none_is_refused_with_what_to_type(deployment: Deployment) -> None:
     done = deployment.script("infra/up", fails=True, PROFILES="observe,grafana")
-    refusal = "up: PROFILES='observe,grafana': there is no profile 'grafana'; try PROFILES=observe\n"
+    refusal = "up: PROFILES='observe,grafana': there is no profile 'grafana'; try PROFILES=polyglot,observe\n"
     assert done.stderr == refusal
