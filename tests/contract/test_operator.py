@@ -310,11 +310,11 @@ def test_the_figures_add_up(sql_world, handler, hopproof):
     handler.destroy(sql_world.put())
     figures = json.loads(hopproof("stats", "--json").out)
 
-    counts = {name: figures[name] for name in ("live", "logged_in", "expired", "ended")}
-    assert counts == {"live": 5, "logged_in": 3, "expired": 1, "ended": 1}
+    counts = {name: figures[name] for name in ("live", "logged_in", "users", "expired", "ended")}
+    assert counts == {"live": 5, "logged_in": 3, "users": 2, "expired": 1, "ended": 1}
     assert figures["top_users"] == {"ada": 2, "bob": 1}
-    assert (figures["size"]["< 256 B"], figures["size"]["< 16 KiB"]) == (4, 1)
-    assert figures["age"]["< 1 min"] == figures["idle"]["< 1 min"] == 5
+    assert (figures["size"]["up to 256 B"], figures["size"]["up to 16 KiB"]) == (4, 1)
+    assert figures["age"]["up to 1 min"] == figures["idle"]["up to 1 min"] == 5
     assert 5000 < figures["live_bytes"] < 5100
     assert "5  live" in hopproof("stats").out
 

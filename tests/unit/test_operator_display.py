@@ -9,7 +9,7 @@ from rich.console import Console
 from hopproof.__main__ import main, seconds, size_in_bytes
 from hopproof.display import RowLines, duration, figures, iso, redacted, size, visible
 from hopproof.table import Row, share_done
-from hopproof.tally import BYTES, MAX_USERS, Histogram, Tally
+from hopproof.tally import BYTES, MAX_USERS, Distinct, Histogram, Tally
 
 
 def row(user="ada", *, state="live", age_s=60, ttl_s=1740, json_bytes=100, key=b"k" * 32):
@@ -79,7 +79,7 @@ def test_a_histogram_counts_on_its_edges():
     for value in (0, 255, 256, 1023, 1024, 65_535, 65_536, 10**9):
         sizes.add(value)
 
-    assert [count for _, count in sizes.named()] == [2, 2, 1, 0, 1, 2]
+    assert [count for _, count in sizes.named()] == [3, 2, 0, 0, 2, 1]
 
 
 def test_the_idle_time_is_what_has_passed_of_the_timeout():
@@ -99,6 +99,17 @@ def test_who_has_most_sessions_is_found_in_a_crowd_that_does_not_fit():
     assert tally.users_missed == 1
     assert (user, count) == ("ada", MAX_USERS // 1000)
     assert tally.logged_in == MAX_USERS + 10 + MAX_USERS // 1000 + 1
+
+
+def test_users_are_counted_one_by_one_while_they_fit_and_nearly_so_beyond():
+    few, many = Distinct(), Distinct(most=1000)
+    for number in range(40_000):
+        few.add(f"user{number % 900}")
+        many.add(f"user{number}")
+
+    assert len(few) == 900
+    assert len(many) == pytest.approx(40_000, rel=0.1)
+    assert len(many._kept) <= 1000
 
 
 @pytest.mark.parametrize("width", [80, 120])

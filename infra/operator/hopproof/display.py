@@ -134,7 +134,7 @@ def figures(tally: Tally, *, with_bars: bool = True) -> RenderableType:
     counts.add_column(justify="right", style="bold")
     for number, what in (
         (tally.live, f"live, {size(tally.live_bytes)} of JSON"),
-        (tally.logged_in, "of them logged in"),
+        (tally.logged_in, f"of them logged in, of {len(tally.users):,} users"),
         (tally.expired, "expired, not cleaned yet"),
         (tally.ended, "ended, remembered for a moment"),
     ):
@@ -165,6 +165,7 @@ def figures_as_json(tally: Tally) -> dict[str, Any]:
     return {
         "live": tally.live,
         "logged_in": tally.logged_in,
+        "users": len(tally.users),
         "expired": tally.expired,
         "ended": tally.ended,
         "live_bytes": tally.live_bytes,
