@@ -71,6 +71,7 @@ class Config:
     janitor_pause_ms: int
     janitor_grace_s: int
     janitor_window: Hours | None
+    crawl_period_s: int
 
     def db_password(self) -> str:
         """The password, read from its file: the environment of a container is no secret."""
@@ -112,6 +113,7 @@ def read_config(env: Mapping[str, str]) -> Config:
         janitor_pause_ms=whole(env, "JANITOR_PAUSE_MS", 50, unit="milliseconds"),
         janitor_grace_s=whole(env, "JANITOR_GRACE_S", 0, unit="seconds", least=0),
         janitor_window=hours(env, "JANITOR_WINDOW"),
+        crawl_period_s=whole(env, "CRAWL_PERIOD_S", 60, unit="seconds"),
     )
     if config.store_deadline_s > MAX_STORE_DEADLINE_S:
         raise ConfigError(

@@ -53,7 +53,7 @@ def test_the_app_reads_the_list_as_its_own_defaults() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in LISTED if name.startswith(("SESSION_", "JANITOR_", "STORE", "CACHE"))],
+    [name for name in LISTED if name.startswith(("SESSION_", "JANITOR_", "CRAWL_", "STORE", "CACHE"))],
 )
 def test_a_listed_setting_of_the_app_is_read(name: str) -> None:
     changed = {**LISTED, "SESSION_IDLE_S": "999"}

@@ -39,6 +39,8 @@ USED_LAST = "SELECT {columns} FROM sessions ORDER BY expires_at DESC LIMIT %(bit
 # Both read nothing but the index on expires_at.
 COUNT_EXPIRED = "SELECT COUNT(*) FROM sessions WHERE expires_at <= UNIX_TIMESTAMP()"
 COUNT_UNEXPIRED = "SELECT COUNT(*) FROM sessions WHERE expires_at > UNIX_TIMESTAMP()"
+# The first entry of the same index, and no other.
+NOW_AND_FIRST_EXPIRY = "SELECT UNIX_TIMESTAMP(), MIN(expires_at) FROM sessions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,11 @@ class Table:
     def count_unexpired(self) -> int:
         """Return how many sessions live, and ended ones that are still remembered with them."""
         return int(self._ask(COUNT_UNEXPIRED)[0][0])
+
+    def now_and_first_expiry(self) -> tuple[int, int | None]:
+        """Return the time on the database's clock, and the smallest expires_at, None of an empty table."""
+        now, first = self._ask(NOW_AND_FIRST_EXPIRY)[0]
+        return int(now), None if first is None else int(first)
 
     def _rows(
         self, statement: str, with_data: bool = False, *, of_user: str = "", **parameters: Any
