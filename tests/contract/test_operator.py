@@ -13,10 +13,12 @@ from pathlib import Path
 import pymysql
 import pytest
 from deadline import until
+from prometheus_client import CollectorRegistry
 from test_broken_rows import BROKEN, BROKEN_NAMES, put_row
 from worlds import content, new_key
 
 from hopproof.__main__ import main
+from hopproof.crawler import Crawler
 from hopproof.table import BrokenRow, Table
 from sessions.handler import Change, SessionGone
 
@@ -317,6 +319,34 @@ def test_the_figures_add_up(sql_world, handler, hopproof):
     assert figures["age"]["up to 1 min"] == figures["idle"]["up to 1 min"] == 5
     assert 5000 < figures["live_bytes"] < 5100
     assert "5  live" in hopproof("stats").out
+
+
+def test_what_the_crawler_tells_is_what_is_in_the_table(sql_world, handler):
+    crawler = Crawler(table_of(sql_world), idle_timeout_s=1800, grace_s=0, period_s=60)
+
+    def told(name, **labels):
+        registry = CollectorRegistry()
+        registry.register(crawler)
+        return registry.get_sample_value(f"hopproof_{name}", labels)
+
+    crawler.crawl()
+    assert (told("session_rows", state="live"), told("clean_overdue_seconds")) == (0, 0)
+    sql_world.put("old", n=1)
+    sql_world.age(2000)
+    for user in ("ada", "ada", "bob", None):
+        sql_world.put(user, n=1)
+    handler.destroy(sql_world.put())
+    put_row(sql_world, data="[1]")
+    crawler.crawl()
+
+    states = {state: told("session_rows", state=state) for state in ("live", "expired", "ended", "broken")}
+    assert states == {"live": 4, "expired": 1, "ended": 1, "broken": 1}
+    assert (told("sessions_logged_in"), told("users_logged_in")) == (3, 2)
+    assert told("session_size_bytes_gsum") in (4 * len('{"n": 1}'), 4 * len('{"n":1}'))  # MySQL, MariaDB
+    assert told("clean_overdue_seconds") == pytest.approx(2000 - 1800, abs=5)
+    assert handler.clean() == 1
+    crawler.crawl()
+    assert told("clean_overdue_seconds") == 0
 
 
 def test_the_figures_of_an_empty_table_are_no_error(hopproof):

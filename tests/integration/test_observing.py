@@ -1,4 +1,4 @@
-"""PROFILES=observe: Prometheus beside the deployment, its alerts, and the dashboard for Grafana."""
+"""PROFILES=observe: Prometheus and the crawler, the alerts, and the dashboard for Grafana."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from harness.visitor import Visitor
 
 OBSERVE = ROOT / "infra/observe"
 # Compose's own variable is for who asks Compose without infra/compose, as the fixture of all tests does.
-USED = {"PROFILES": "observe", "COMPOSE_PROFILES": "observe", "PROMETHEUS_PORT": "0"}  # any free port
+USED = {
+    "PROFILES": "observe",
+    "COMPOSE_PROFILES": "observe",
+    "PROMETHEUS_PORT": "0",  # any free one
+    "CRAWL_PERIOD_S": "1",
+}
+WATCHING = ("prometheus", "crawler")
 
 
 class Prometheus:
@@ -37,6 +43,11 @@ class Prometheus:
             found.setdefault(target["labels"]["job"], []).append(target["health"])
         return found
 
+    def value(self, expression: str) -> float | None:
+        """The newest value of one series; None: there is none."""
+        found = self.ask("query", query=expression)["result"]
+        return float(found[0]["value"][1]) if found else None
+
     def firing(self) -> set[str]:
         alerts = self.ask("alerts")["alerts"]
         return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
@@ -46,9 +57,10 @@ class Prometheus:
 def prometheus(deployment: Deployment) -> Iterator[Prometheus]:
     before = {name: os.environ.get(name, "") for name in USED}
     os.environ.update(USED)
-    deployment.script("infra/compose", "up", "--detach", "--wait", "--no-deps", "prometheus")
+    deployment.visitor().add("n")  # what nobody has asked for yet has no series
+    deployment.script("infra/compose", "up", "--detach", "--wait", "--no-deps", *WATCHING)
     yield Prometheus(deployment)
-    deployment.script("infra/compose", "rm", "--stop", "--force", "prometheus")
+    deployment.script("infra/compose", "rm", "--stop", "--force", *WATCHING)
     # The fixture of all tests takes down what it has started, and does not know of this.
     deployment.docker.volumes.get(f"{deployment.project}_prometheus").remove()
     os.environ.update(before)
@@ -57,7 +69,8 @@ def prometheus(deployment: Deployment) -> Iterator[Prometheus]:
 @pytest.fixture(scope="module")
 def scraped(deployment: Deployment, prometheus: Prometheus) -> Prometheus:
     """Prometheus once everybody has told it something."""
-    everybody = {"balancer": ["up"], "janitor": ["up"], "web": ["up"] * deployment.servers}
+    everybody = {name: ["up"] for name in ("balancer", "janitor", "crawler")}
+    everybody["web"] = ["up"] * deployment.servers
     until(lambda: prometheus.targets() == everybody or None, f"all of {everybody}", 40)
     return prometheus
 
@@ -84,14 +97,14 @@ def test_the_alerts_and_the_dashboard_name_only_what_is_there(scraped: Prometheu
     until(lambda: scraped.ask("series", **counted), "the visitor's request")
     alerts = [rule["query"] for group in scraped.ask("rules")["groups"] for rule in group["rules"]]
     asked = {selector for expression in SHOWN + alerts for selector in selectors(expression)}
-    assert len(alerts) == 7
+    assert len(alerts) == 10
     assert len(asked) >= 15, asked
     assert [each for each in sorted(asked) if not scraped.ask("series", **{"match[]": each})] == []
 
 
-@pytest.mark.parametrize("expression", SHOWN)
-def test_an_expression_of_the_dashboard_is_promql(scraped: Prometheus, expression: str) -> None:
-    scraped.ask("query", query=expression)
+def test_every_expression_of_the_dashboard_is_promql(scraped: Prometheus) -> None:
+    for expression in SHOWN:
+        scraped.ask("query", query=expression)
 
 
 def test_an_alert_fires_when_the_database_stands_still_and_ends_when_it_goes_on(
@@ -101,10 +114,49 @@ def test_an_alert_fires_when_the_database_stands_still_and_ends_when_it_goes_on(
     database.pause()
     try:
         until(lambda: "StoreDown" in scraped.firing(), "an alert", 45, rest_s=0.5)
+        until(lambda: scraped.value("hopproof_crawl_up") == 0, "a crawler that notices", 30, rest_s=0.5)
+        assert scraped.value('hopproof_session_rows{state="live"}') is not None
     finally:
         database.unpause()
     until(lambda: "StoreDown" not in scraped.firing(), "the end of the alert", 30, rest_s=0.5)
+    until(lambda: scraped.value("hopproof_crawl_up") == 1, "a crawler that goes on", 30, rest_s=0.5)
+    assert deployment.container("crawler").attrs["RestartCount"] == 0
     deployment.wait_for_database()
+
+
+def test_a_visitor_who_logs_in_is_in_the_figures_of_the_next_walk(
+    deployment: Deployment, scraped: Prometheus, visitor: Visitor
+) -> None:
+    names = ('hopproof_session_rows{state="live"}', "hopproof_sessions_logged_in", "hopproof_users_logged_in")
+    visitor.login("somebody new")
+
+    def is_told() -> bool:
+        in_table = deployment.sql(
+            "SELECT COUNT(*), COUNT(`user`), COUNT(DISTINCT `user`) FROM sessions "
+            "WHERE data IS NOT NULL AND expires_at > UNIX_TIMESTAMP()"
+        )
+        return [[scraped.value(name) for name in names]] == [list(map(float, row)) for row in in_table]
+
+    until(is_told, "what is in the table", 30, rest_s=0.5)
+
+
+def test_without_a_table_the_crawler_says_so_and_stays(
+    deployment: Deployment, prometheus: Prometheus
+) -> None:
+    start = ("infra/compose", "up", "--detach", "--wait", "--no-deps", "crawler")
+    ask = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9100', timeout=2).read().decode())"
+    deployment.script(*start, STORE="memcached")
+
+    def asked() -> tuple[int, bytes]:
+        code, output = deployment.container("crawler").exec_run(["python", "-c", ask])
+        return code, output
+
+    _, told = until(lambda: (seen := asked())[0] == 0 and seen, "an answer of the crawler", 20)
+    assert b"hopproof_crawl_period_seconds 1.0" in told
+    assert b"hopproof_session_rows" not in told
+    assert deployment.logs("crawler").count("there is no table to walk") == 1
+    assert deployment.container("crawler").attrs["RestartCount"] == 0
+    deployment.script(*start)
 
 
 def test_each_alert_fires_when_it_should_and_not_before(deployment: Deployment) -> None:
@@ -133,6 +185,18 @@ def test_prometheus_cannot_reach_the_database_or_write_and_is_published_here_onl
     assert joined.keys() == {f"{deployment.project}_{name}" for name in ("outside", "servers", "observe")}
     assert (host["ReadonlyRootfs"], host["CapDrop"]) == (True, ["ALL"])
     assert {bound["HostIp"] for (bound,) in host["PortBindings"].values()} == {"127.0.0.1"}
+
+
+def test_the_crawler_can_only_look_and_reaches_the_database_only(
+    deployment: Deployment, prometheus: Prometheus
+) -> None:
+    attributes = deployment.container("crawler").attrs
+    host = attributes["HostConfig"]
+    joined = attributes["NetworkSettings"]["Networks"]
+    secrets = {mount["Destination"] for mount in attributes["Mounts"] if mount["Type"] == "bind"}
+    assert joined.keys() == {f"{deployment.project}_{name}" for name in ("store", "observe")}
+    assert secrets == {"/run/secrets/db_operator_reader_password"}
+    assert (host["ReadonlyRootfs"], host["CapDrop"], host["PortBindings"] or {}) == (True, ["ALL"], {})
 
 
 def test_a_profile_that_is_none_is_refused_with_what_to_type(deployment: Deployment) -> None:

@@ -74,7 +74,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A walk that came to its end. overdue_s: how long clean has left the oldest row that it should remove."""
+    """A walk that came to its end. overdue_s: how long the oldest row should have been cleaned, 0 if none."""
 
     tally: Tally
     created: int
