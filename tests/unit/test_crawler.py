@@ -149,6 +149,16 @@ def test_a_session_is_created_once_however_often_it_is_seen(crawler, table):
     assert told(crawler)["hopproof_sessions_gone_total",] == 0
 
 
+def test_a_session_whose_row_was_not_visible_yet_is_counted_by_the_next_walk(crawler, table):
+    crawler.crawl()
+    table.put(created_at=table.now - 1)  # the INSERT waited for the disk
+    table.now += 60
+    crawler.crawl()
+
+    assert told(crawler)["hopproof_sessions_created_total",] == 1
+    assert told(crawler)["hopproof_sessions_gone_total",] == 0
+
+
 def test_nothing_is_told_before_the_first_walk_has_ended(crawler, table):
     table.put()
     table.put()
