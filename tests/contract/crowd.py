@@ -14,7 +14,7 @@ from functools import cache
 from threading import BrokenBarrierError
 from typing import Any
 
-from sessions.handler import Change, SessionError, Written
+from sessions.handler import Change, SessionConflict, SessionError, Written
 from sessions.mysql import Connection, Database, MySQLHandler
 from sessions.pool import Pool
 
@@ -133,8 +133,13 @@ def live_a_little(database: Database, keys: Sequence[bytes], rounds: int) -> lis
     return [answer for answer in answers if isinstance(answer, str) and answer != "ok"]
 
 
-def clean_in_batches(database: Database, batch: int) -> Any:
-    return answer_of(
-        MySQLHandler(pool_of(database), deadline_s=GIVE_UP_S, clean_batch=batch, clean_pause_s=0),
-        lambda h: h.clean(),
-    )
+def clean_in_batches(database: Database, batch: int) -> int:
+    """Return how many rows were removed, 0 if another cleaner was at it."""
+    handler = MySQLHandler(pool_of(database), deadline_s=GIVE_UP_S, clean_batch=batch, clean_pause_s=0)
+    handler.open()
+    try:
+        return handler.clean()
+    except SessionConflict:
+        return 0
+    finally:
+        handler.close()

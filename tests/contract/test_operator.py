@@ -446,7 +446,8 @@ def process(sql_world, tmp_path):
     def start(*arguments):
         command = [sys.executable, "-m", "hopproof", *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
-        started.append(subprocess.Popen(command, env=env, **pipes))
+        # As at a terminal: who runs the tests in the background has Ctrl-C ignored, and so would this.
+        started.append(subprocess.Popen(command, env=env, preexec_fn=heed_ctrl_c, **pipes))
         return started[-1]
 
     yield start
@@ -462,6 +463,10 @@ def test_a_reader_who_has_seen_enough_is_no_error(process):
 
     assert listing.wait(10) == 141
     assert listing.stderr.read() == b""
+
+
+def heed_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_ctrl_c_ends_it_without_a_traceback(process):
