@@ -109,7 +109,7 @@ def test_a_walk_meets_every_row_once_in_the_order_of_the_keys(sql_world, bite):
     assert [row.key for row in table_of(sql_world).walk(bite=bite, after=keys[2])] == keys[3:]
 
 
-def test_a_walk_rests_after_each_bite_as_long_as_that_took(sql_world):
+def test_a_walk_rests_after_each_bite(sql_world):
     for n in range(6):
         sql_world.put(n=n)
     rests = []
