@@ -255,6 +255,14 @@ def test_a_click_on_the_page_that_meets_php_goes_on_to_a_server_that_has_it(depl
         assert (answer.status, answer.headers["Location"]) == (307, path)
 
 
+def test_php_joins_whatever_else_runs_beside(deployment: Deployment) -> None:
+    told = {
+        profiles: 'POLYGLOT: "yes"' in deployment.script("infra/compose", "config", PROFILES=profiles).stdout
+        for profiles in ("none", "observe", "polyglot", "observe,polyglot", "polyglot,observe")
+    }
+    assert told == {profiles: "polyglot" in profiles for profiles in told}
+
+
 def test_php_sends_nobody_to_another_host(visitor: Visitor) -> None:
     assert asked_of("php", lambda: visitor.ask("GET", "//elsewhere.example/")).status == 404
 
