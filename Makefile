@@ -54,7 +54,7 @@ test: ## Lint, types, all tests and a short verify, beside whatever runs (17 min
 compare: ## What other session stores lose where ours does not: reports/compare.html (7 min)
 	@tests/compare
 
-bench: ## How fast ours and other session stores are, side by side: SYSTEMS= ROUNDS= (16 min)
+bench: ## How fast ours and other session stores are, side by side: SYSTEMS= ROUNDS= (13 min)
 	@loadtests/bench/run
 
 bench-scale: ## What a large table costs, and cleaning it: SESSIONS=1000000 REQUESTS=1000000 (35 min)
