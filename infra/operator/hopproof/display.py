@@ -141,9 +141,9 @@ def figures(tally: Tally, *, with_bars: bool = True) -> RenderableType:
         counts.add_row(f"{number:,}", what)
     if tally.broken:
         counts.add_row(f"{tally.broken:,}", "break the row contract")
-    parts: list[RenderableType] = [counts]
     if not with_bars:
         return counts
+    parts: list[RenderableType] = [counts]
     if users := tally.top_users():
         names = [(visible(user), count) for user, count in users]
         least = f" (each perhaps {tally.users_missed:,} more)" if tally.users_missed else ""
