@@ -131,12 +131,12 @@ def measure_limits(course: Course, timed: dict[str, Timed]) -> dict[str, Measure
         for connections in (1, CONNECTIONS)
     }
     alone = course.load("limit:8080", "GET /", [], SECONDS)
-    limits["balancer_alone"] = measurement(alone, CONNECTIONS, 0)
+    limits["balancer_alone"] = measurement(alone, CONNECTIONS)
     if "hopproof" in timed:
         for work in ("none", "read", "write"):
             cookies = ["/tmp/web/spread"] if WORKS[work].sessions else []
             said = course.load("balancer:8080", WORKS[work].request, cookies, SECONDS)
-            limits[f"hopproof_{work}_through_balancer"] = measurement(said, CONNECTIONS, 0)
+            limits[f"hopproof_{work}_through_balancer"] = measurement(said, CONNECTIONS)
     return limits
 
 

@@ -45,7 +45,7 @@ def calibrate(course: Course, name: str) -> None:
     for _ in range(LAPS):
         for tuned in candidates:
             course.start(system, tuned)
-            course.measure(system, "write", 1)
+            course.ask(system, "write", 1)
             for work, measurements in found[tuned].items():
                 measurements.append(course.measure(system, work, SECONDS))
     speeds = {

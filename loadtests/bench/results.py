@@ -45,22 +45,22 @@ RATIOS = {
 }
 
 
-def measurement(said: str, connections: int, cpu_s: float) -> Measurement:
-    """Return what wrk's last line (see load.lua) and the servers' CPU seconds make together.
+def measurement(said: str, connections: int, cpu_s: float | None = None) -> Measurement:
+    """Return what wrk's last line (see load.lua) and the servers' CPU seconds, if known, make together.
 
     It has "invalid", a reason, when any answer was not the expected one: then its speed means nothing.
     """
     line = json.loads(said.strip().splitlines()[-1])
     requests, seconds = line["requests"], line["seconds"]
-    # wrk stops while each connection waits for one more answer, which the servers work for as well.
-    served = requests + connections
     found: Measurement = {
         "rps": round(requests / seconds, 1),
         "requests": requests,
         "p50_ms": line["p50_ms"],
         "p99_ms": line["p99_ms"],
-        "cpu_ms": round(1000 * cpu_s / served, 4),
     }
+    if cpu_s is not None:
+        # wrk stops while each connection waits for one more answer, which the servers work for as well.
+        found["cpu_ms"] = round(1000 * cpu_s / (requests + connections), 4)
     reasons = [
         f"{line[name]} {words}"
         for name, words in (
@@ -108,7 +108,7 @@ def summary(works: dict[str, Rounds]) -> dict[str, Any]:
         acknowledged = sum(one["requests"] for one in rounds if "lost" in one)
         if acknowledged:
             found.setdefault("lost", {})[work] = [sum(one.get("lost", 0) for one in rounds), acknowledged]
-    for work in ("none", "read", "write"):
+    for work in (name for name, work in WORKS.items() if work.is_headline):
         found[f"cpu_ms_per_{work}"] = middle(works.get(work, []), "cpu_ms")
     return found
 

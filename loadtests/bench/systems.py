@@ -13,6 +13,10 @@ class Work:
     sessions: str  # which: "spread" over 64, "one", or none
     words: str
 
+    @property
+    def is_headline(self) -> bool:
+        return self.sessions != "one"
+
 
 WORKS = {
     "none": Work("GET /api/stateless", "", "no session"),

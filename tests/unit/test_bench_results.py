@@ -46,6 +46,12 @@ def test_a_measurement_is_requests_over_time_and_cpu_over_what_was_served() -> N
     assert "invalid" not in found
 
 
+def test_cpu_that_nobody_asked_for_is_unknown_not_nothing() -> None:
+    assert "cpu_ms" not in measurement(said(), connections=8)
+    without_cpu = [{"rps": 5, "requests": 10}]
+    assert summary({"read": without_cpu})["cpu_ms_per_read"] is None
+
+
 @pytest.mark.parametrize(
     ("differs", "reason"),
     [
