@@ -2,7 +2,7 @@
 
 The same visitors, with the same sessions, in a small table and in a large one, in turns: the two change
 places by RENAME TABLE between windows, so whatever else the machine does meets both. Then, in every other
-window, an operator walks the table, and the janitor cleans expired rows away; and at last the memory of a
+window, an operator or the crawler walks the table, or the janitor cleans expired rows away; and at last the memory of a
 web server is watched over many requests.
 """
 
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -41,6 +42,10 @@ WINDOW_S = 8.0
 TURNS = 6
 # How long the janitor is watched without any visitor, at most.
 ALONE_S = 60
+LONGEST_WALK_S = 1800
+CRAWLER_PORT = 9100
+# What happens in every other window.
+ON = {"walking": "`hopproof stats`", "crawling": "the crawler", "cleaning": "the janitor cleans"}
 KIND = {"read": Visitor.show, "write": lambda visitor: visitor.add("n")}
 # Of 1 KiB, as the cart of a diligent shopper.
 PAYLOAD = "JSON_OBJECT('cart', REPEAT('x', 1000))"
@@ -163,40 +168,46 @@ def while_cleaning(deployment: Deployment, crowd: Crowd, rows: int) -> dict[str,
     }
 
 
-def while_walking(deployment: Deployment, crowd: Crowd) -> dict[str, Any]:
-    """Return p99 while `hopproof stats` walks the table and without, in turns, and what a walk took."""
-    say("hopproof stats in every other window")
-    walk = Walk(deployment)
+def while_walking(deployment: Deployment, crowd: Crowd, walk: Walk) -> dict[str, Any]:
+    """Return p99 while somebody walks the table and without, in turns, and what a walk took under load."""
+    say(f"{walk.words} in every other window")
+    before = bites(deployment)
     windows = in_turns(crowd, walk.go_on, walk.pause)
+    taken = bites(deployment) - before
+    say("  on, until a walk has come to its end")
     walk.go_on()
-    until(lambda: not walk.goes_on, "the end of the walk", 1800, rest_s=1)
+    longest = time.monotonic() + LONGEST_WALK_S
+    while not walk.has_ended():
+        assert time.monotonic() < longest, f"no end of {walk.words} within {LONGEST_WALK_S} s"
+        crowd.click(1)
     walk.pause()
-    return {"walks": walk.started, "seconds_walking": round(walk.seconds), **felt(windows)}
+    return {"bites_in_turns": taken, "seconds_walking": round(walk.seconds), **felt(windows)}
 
 
-class Walk:
-    """`hopproof stats`, with pauses, and again when it has finished. seconds: how long it was at work."""
+class Walk(ABC):
+    """Somebody who walks the table, with pauses. seconds: for how long, so far."""
+
+    words: str
+    service: str
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
-        self.started = 0
         self.seconds = 0.0
-        self._process: subprocess.Popen[bytes] | None = None
         self._went_on_at = 0.0
 
-    @property
-    def goes_on(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+    @abstractmethod
+    def start(self) -> None:
+        """Begin to walk, if nobody does."""
+
+    @abstractmethod
+    def has_ended(self) -> bool: ...
 
     def go_on(self) -> None:
+        before = bites(self.deployment)
         for container in self._containers("paused"):
             container.unpause()
-        if not self.goes_on:
-            environment = {**os.environ, **self.deployment.variables}
-            command = [ROOT / "infra/sessions", "stats", "--json"]
-            self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-            self.started += 1
-            until(lambda: self._containers("running"), "the operators' tool", 120)
+        self.start()
+        until(lambda: bites(self.deployment) > before or self.has_ended(), f"{self.words} at work", 120)
         self._went_on_at = time.monotonic()
 
     def pause(self) -> None:
@@ -206,7 +217,54 @@ class Walk:
                 container.pause()
 
     def _containers(self, status: str) -> list[Container]:
-        return [found for found in self.deployment.containers("operator") if found.status == status]
+        return [found for found in self.deployment.containers(self.service) if found.status == status]
+
+
+class Stats(Walk):
+    """`hopproof stats`, and again when it has finished."""
+
+    words = "hopproof stats"
+    service = "operator"
+    _process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        if self._process is None or self.has_ended():
+            environment = {**os.environ, **self.deployment.variables}
+            command = [ROOT / "infra/sessions", "stats", "--json"]
+            self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+
+    def has_ended(self) -> bool:
+        assert self._process is not None
+        code = self._process.poll()
+        assert not code, f"hopproof stats: exit {code}"
+        return code is not None
+
+
+class Crawl(Walk):
+    """The crawler, with next to no rest between two walks."""
+
+    words = "the crawler"
+    service = "crawler"
+
+    def start(self) -> None:
+        self.deployment.script("infra/compose", "up", "--detach", "--no-deps", "crawler", CRAWL_PERIOD_S="1")
+
+    def has_ended(self) -> bool:
+        ask = f"print(urlopen('http://127.0.0.1:{CRAWLER_PORT}/metrics').read().decode())"
+        command = ["python", "-c", f"from urllib.request import urlopen; {ask}"]
+        code, output = self.deployment.container(self.service).exec_run(command)
+        # Nobody answers yet just after the start.
+        return code == 0 and "hopproof_crawl_walk_duration_seconds " in output.decode()
+
+
+def bites(deployment: Deployment) -> int:
+    """Return how many pieces of the table have been read by those who may only look."""
+    ((count,),) = deployment.sql(
+        "SELECT COALESCE(SUM(count_star), 0)"
+        " FROM performance_schema.events_statements_summary_by_user_by_event_name"
+        " WHERE user = 'operator_reader' AND event_name = 'statement/sql/select'"
+    )
+    return int(count)
 
 
 def in_turns(crowd: Crowd, begin: Callable[[], object], end: Callable[[], object]) -> dict[str, list[Window]]:
@@ -319,7 +377,7 @@ def markdown(measured: dict[str, Any]) -> list[str]:
     """Return the tables as they stand in docs/performance.md."""
     lines = ["| p50 / p99 in ms | read | write |", "|---|--:|--:|"]
     lines += [_row(f"{rows:,} sessions", measured["sizes"][str(rows)]) for rows in measured["rows"]]
-    for what, title in (("walking", "`hopproof stats`"), ("cleaning", "the janitor cleans")):
+    for what, title in ON.items():
         lines += [
             "",
             *lines[:2],
@@ -352,7 +410,9 @@ def main() -> int:
             say(f"{rows:,} sessions beside {SMALL:,}")
             crowd = Crowd(deployment)
             sizes = by_size(deployment, crowd, rows)
-            walking = while_walking(deployment, crowd)
+            walking = while_walking(deployment, crowd, Stats(deployment))
+            crawling = while_walking(deployment, crowd, Crawl(deployment))
+            deployment.container("crawler").remove(force=True)
             cleaning = while_cleaning(deployment, crowd, min(rows, 1_000_000))
             say(f"memory of a web server over {requests:,} requests")
             held = memory(deployment, crowd, requests)
@@ -361,6 +421,7 @@ def main() -> int:
         "rows": [SMALL, rows],
         "sizes": {str(SMALL): sizes["small"], str(rows): sizes["large"]},
         "walking": walking,
+        "crawling": crawling,
         "cleaning": cleaning,
         "memory": held,
         "load_before": round(load, 1),
@@ -375,11 +436,7 @@ def main() -> int:
 
 def comparison(measured: dict[str, Any]) -> list[str]:
     """Return the ratios that tell whether size and cleaning are felt."""
-    (small, large), walking, cleaning = (
-        measured["sizes"].values(),
-        measured["walking"],
-        measured["cleaning"],
-    )
+    small, large = measured["sizes"].values()
 
     def times(found: dict[str, Any], other: dict[str, Any]) -> str:
         names = [f"{kind}_{name}_ms" for kind in KIND for name in SHARES]
@@ -389,12 +446,21 @@ def comparison(measured: dict[str, Any]) -> list[str]:
     held = [sample["private_kib"] for sample in measured["memory"]]
     return [
         f"large / small: {times(large, small)}",
-        f"stats / not: {times(walking['on'], walking['off'])}",
-        f"off / off, p99: {walking['off_against_off']}",
-        f"walks: {walking['walks']} in {walking['seconds_walking']} s",
-        f"cleaning / not: {times(cleaning['on'], cleaning['off'])}",
-        f"off / off, p99: {cleaning['off_against_off']}",
-        f"locks while cleaning: {cleaning['locks']}; {cleaning['rows_per_s_alone']} rows/s removed",
+        *(
+            line
+            for what, title in ON.items()
+            for line in (
+                f"{title} / nobody else: {times(measured[what]['on'], measured[what]['off'])}",
+                f"off / off, p99: {measured[what]['off_against_off']}",
+            )
+        ),
+        *(
+            f"{ON[what]}: {measured[what]['bites_in_turns']} bites in turns, "
+            f"a walk under load {measured[what]['seconds_walking']} s"
+            for what in ("walking", "crawling")
+        ),
+        f"locks while cleaning: {measured['cleaning']['locks']}; "
+        f"{measured['cleaning']['rows_per_s_alone']} rows/s removed",
         f"memory: {held[0]:,} KiB, after the first tenth {held[1]:,}, at the end {held[-1]:,}",
     ]
 
