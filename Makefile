@@ -48,13 +48,13 @@ dev: ## One server on the memory handler, reloading, no engine needed: http://12
 verify: ## Every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= (8 min)
 	@tests/verify
 
-test: ## Lint, types, all tests and a short verify, beside whatever runs (17 min, more on a bare machine)
+test: ## Lint, types, all tests and a short verify, beside whatever runs (22 min, more on a bare machine)
 	@tests/run
 
 compare: ## What other session stores lose where ours does not: reports/compare.html (7 min)
 	@tests/compare
 
-bench: ## How fast ours and other session stores are, side by side: SYSTEMS= ROUNDS= (13 min)
+bench: ## How fast ours and other session stores are, side by side: SYSTEMS= ROUNDS= (12 min)
 	@loadtests/bench/run
 
 bench-scale: ## What a large table costs, and cleaning it: SESSIONS=1000000 REQUESTS=1000000 (50 min)

@@ -2,8 +2,8 @@
 
 The same visitors, with the same sessions, in a small table and in a large one, in turns: the two change
 places by RENAME TABLE between windows, so whatever else the machine does meets both. Then, in every other
-window, an operator or the crawler walks the table, or the janitor cleans expired rows away; and at last the memory of a
-web server is watched over many requests.
+window, an operator or the crawler walks the table, or the janitor cleans expired rows away; and at last the
+memory of a web server is watched over many requests.
 """
 
 from __future__ import annotations

@@ -237,17 +237,27 @@ def _story(cell: Cell, timeline: Timeline) -> str:
 # The README
 
 REPORT = ROOT / "reports" / "verify.json"
-# Where the figures of a stack without memcached and with it are kept.
+# What some stacks have, and suffer from, that others have not: the setting that brings it, and what it is.
+EXTRAS = {
+    "memcached": ("CACHE=memcached", "memcached"),
+    "php": ("PROFILES=polyglot", "a server in another language"),
+}
+# Where the figures are kept, by section of the README.
 MEASURED = {
     "verify": Path(__file__).with_name("measured.json"),
-    "verify-memcached": Path(__file__).with_name("measured-memcached.json"),
+    **{f"verify-{extra}": Path(__file__).with_name(f"measured-{extra}.json") for extra in EXTRAS},
 }
 
 
 def section_of(measured: Mapping[str, Any]) -> str:
     """Return the name of the README's section that these cells belong to."""
-    has_memcached = any(FAULTS[fault].needs == "memcached" for fault in _judged(measured))
-    return "verify-memcached" if has_memcached else "verify"
+    extra = _extra(measured)
+    return f"verify-{extra}" if extra else "verify"
+
+
+def _extra(measured: Mapping[str, Any]) -> str | None:
+    needs = {FAULTS[fault].needs for fault in _judged(measured)}
+    return next((extra for extra in EXTRAS if extra in needs), None)
 
 
 def _judged(measured: Mapping[str, Any]) -> list[str]:
@@ -271,14 +281,15 @@ def markdown(measured: Mapping[str, Any]) -> str:
         *(_markdown_row(cells, widest[fault]) for fault, cells in by_fault.items()),
         "",
     ]
-    if section_of(measured) == "verify-memcached":
+    if extra := _extra(measured):
+        setting, what = EXTRAS[extra]
         lines = [
-            "The same with `CACHE=memcached`, where memcached suffers, too:",
+            f"The same with `{setting}`, where {what} suffers, too:",
             "",
             *table,
-            f"Made by `SEED={seed} CACHE=memcached make verify`: {operations:,} operations, {hops:,} hops.",
+            f"Made by `SEED={seed} {setting} make verify`: {operations:,} operations, {hops:,} hops.",
         ]
-        return section("verify-memcached", lines)
+        return section(section_of(measured), lines)
     why_not = ", ".join(sorted(set(NOT_APPLICABLE.values())))
     lines = [
         "### Under every fault",
@@ -306,8 +317,8 @@ def _markdown_row(cells: Iterable[Cell], widest: Cell) -> str:
 
 def unfit(measured: Mapping[str, Any]) -> list[str]:
     """Return why these cells are not to be shown to everybody: missing, left over, broken or void."""
-    has_memcached = section_of(measured) == "verify-memcached"
-    faults = at_hand(FAULTS, ["memcached"] if has_memcached else [])
+    extra = _extra(measured)
+    faults = at_hand(FAULTS, [extra] if extra else [])
     wanted = {(g, f): "n/a" if (g, f) in NOT_APPLICABLE else "held" for g in GUARANTEES for f in faults}
     found = {(cell["guarantee"], cell["fault"]): cell["verdict"] for cell in measured["cells"]}
     return [

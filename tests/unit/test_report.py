@@ -43,7 +43,7 @@ def trial(*operations: Operation, evidence: str | None = "it was struck", **diff
 
 
 USUAL = at_hand(FAULTS, [])
-WITH_MEMCACHED = at_hand(FAULTS, ["memcached"])
+WITH = {extra: at_hand(FAULTS, [extra]) for extra in report.EXTRAS}
 TRIALS = {fault: trial() for fault in USUAL}
 
 
@@ -157,7 +157,7 @@ def test_thirteen_long_runs_stay_below_3_mb() -> None:
 
 # The README
 
-both_stacks = pytest.mark.parametrize("section", report.MEASURED)
+every_stack = pytest.mark.parametrize("section", report.MEASURED)
 
 
 def measured(section: str) -> dict[str, Any]:
@@ -165,13 +165,13 @@ def measured(section: str) -> dict[str, Any]:
     return found
 
 
-@both_stacks
+@every_stack
 def test_the_readme_shows_what_was_measured(section: str) -> None:
     shown = section_in(README.read_text(encoding="utf-8"), section)
     assert shown == report.markdown(measured(section)), "type: PYTHONPATH=tests python -m harness.report"
 
 
-@both_stacks
+@every_stack
 def test_every_guarantee_was_measured_under_every_fault_and_held(section: str) -> None:
     assert report.unfit(measured(section)) == []
     assert report.section_of(measured(section)) == section
@@ -182,7 +182,9 @@ def test_a_matrix_with_a_gap_a_stranger_or_a_red_cell_is_not_published() -> None
     for found in (cells()[1:], [*cells(), stranger], cells(BROKEN), cells(VOID)):
         assert len(report.unfit(as_measured(found))) == 1
     assert report.unfit(as_measured(cells())) == []
-    assert report.unfit(as_measured(cells(faults=WITH_MEMCACHED))) == []
+    for faults in WITH.values():
+        assert report.unfit(as_measured(cells(faults=faults))) == []
+    assert report.unfit(as_measured(cells(faults=at_hand(FAULTS, WITH)))) != []  # of no section
 
 
 def test_the_section_has_a_claim_for_each_guarantee_and_a_row_for_each_fault() -> None:
@@ -193,8 +195,9 @@ def test_the_section_has_a_claim_for_each_guarantee_and_a_row_for_each_fault() -
     assert "15,652 operations" in section
 
 
-def test_the_section_of_a_stack_with_memcached_has_rows_for_what_memcached_suffers() -> None:
-    assert_rows(report.markdown(as_measured(cells(faults=WITH_MEMCACHED))), WITH_MEMCACHED)
+@pytest.mark.parametrize("extra", WITH)
+def test_the_section_of_a_stack_with_something_more_has_rows_for_what_that_suffers(extra: str) -> None:
+    assert_rows(report.markdown(as_measured(cells(faults=WITH[extra]))), WITH[extra])
 
 
 def assert_rows(section: str, faults: Iterable[str]) -> None:
