@@ -39,7 +39,7 @@ VISITORS = 400
 THREADS = 4
 PAUSE_S = 0.01
 WINDOW_S = 8.0
-TURNS = 6
+TURNS = 8
 # How long the janitor is watched without any visitor, at most.
 ALONE_S = 60
 LONGEST_WALK_S = 1800
