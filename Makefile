@@ -57,7 +57,7 @@ compare: ## What other session stores lose where ours does not: reports/compare.
 bench: ## How fast ours and other session stores are, side by side: SYSTEMS= ROUNDS= (12 min)
 	@loadtests/bench/run
 
-bench-scale: ## What a large table costs, and cleaning it: SESSIONS=1000000 REQUESTS=1000000 (50 min)
+bench-scale: ## What a large table costs, and cleaning it: SESSIONS=1000000 REQUESTS=1000000 (1 h)
 	@loadtests/bench/scale
 
 screenshots: ## Photograph the page for the README, in light and dark: docs/page-*.png (1 min)
