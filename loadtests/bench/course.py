@@ -112,19 +112,11 @@ class Course:
         ask = ("python", "visit.py", "ask", system.host, self._cookies(system), method, path)
         # Each session once: what a connection costs is paid, and the extension of the expiry, once a minute.
         self._in_load(*ask, "64")
-        before = self._asked(system)
+        before = self.deployment.statements_of(system.db_user)
         self._in_load(*ask, str(requests))
-        after = self._asked(system)
+        after = self.deployment.statements_of(system.db_user)
         asked = {event: (number - before.get(event, 0)) / requests for event, number in after.items()}
         return {event: round(number, 2) for event, number in asked.items() if number >= 0.005}
-
-    def _asked(self, system: System) -> dict[str, int]:
-        rows = self.deployment.sql(
-            "SELECT SUBSTRING(event_name, 11), count_star"
-            " FROM performance_schema.events_statements_summary_by_user_by_event_name"
-            f" WHERE user = '{system.db_user}' AND count_star > 0 AND event_name LIKE 'statement/%'"
-        )
-        return {event: int(number) for event, number in rows}
 
     def bare_driver(self, verb: str, connections: int, seconds: int) -> Measurement:
         said = json.loads(

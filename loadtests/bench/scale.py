@@ -175,12 +175,15 @@ def while_walking(deployment: Deployment, crowd: Crowd, walk: Walk) -> dict[str,
     windows = in_turns(crowd, walk.go_on, walk.pause)
     taken = bites(deployment) - before
     say("  on, until a walk has come to its end")
-    walk.go_on()
-    longest = time.monotonic() + LONGEST_WALK_S
-    while not walk.has_ended():
-        assert time.monotonic() < longest, f"no end of {walk.words} within {LONGEST_WALK_S} s"
+
+    def has_ended_beside_visitors() -> bool:
         crowd.click(1)
+        return walk.has_ended()
+
+    walk.go_on()
+    until(has_ended_beside_visitors, f"the end of {walk.words}", LONGEST_WALK_S, rest_s=0)
     walk.pause()
+    say(f"  {taken} bites in turns, a walk beside visitors took {walk.seconds:.0f} s")
     return {"bites_in_turns": taken, "seconds_walking": round(walk.seconds), **felt(windows)}
 
 
@@ -247,7 +250,9 @@ class Crawl(Walk):
     service = "crawler"
 
     def start(self) -> None:
-        self.deployment.script("infra/compose", "up", "--detach", "--no-deps", "crawler", CRAWL_PERIOD_S="1")
+        if not self.deployment.containers(self.service):
+            up = ("up", "--detach", "--no-deps", self.service)
+            self.deployment.script("infra/compose", *up, CRAWL_PERIOD_S="1")
 
     def has_ended(self) -> bool:
         ask = f"print(urlopen('http://127.0.0.1:{CRAWLER_PORT}/metrics').read().decode())"
@@ -259,12 +264,7 @@ class Crawl(Walk):
 
 def bites(deployment: Deployment) -> int:
     """Return how many pieces of the table have been read by those who may only look."""
-    ((count,),) = deployment.sql(
-        "SELECT COALESCE(SUM(count_star), 0)"
-        " FROM performance_schema.events_statements_summary_by_user_by_event_name"
-        " WHERE user = 'operator_reader' AND event_name = 'statement/sql/select'"
-    )
-    return int(count)
+    return deployment.statements_of("operator_reader").get("sql/select", 0)
 
 
 def in_turns(crowd: Crowd, begin: Callable[[], object], end: Callable[[], object]) -> dict[str, list[Window]]:
@@ -453,11 +453,6 @@ def comparison(measured: dict[str, Any]) -> list[str]:
                 f"{title} / nobody else: {times(measured[what]['on'], measured[what]['off'])}",
                 f"off / off, p99: {measured[what]['off_against_off']}",
             )
-        ),
-        *(
-            f"{ON[what]}: {measured[what]['bites_in_turns']} bites in turns, "
-            f"a walk under load {measured[what]['seconds_walking']} s"
-            for what in ("walking", "crawling")
         ),
         f"locks while cleaning: {measured['cleaning']['locks']}; "
         f"{measured['cleaning']['rows_per_s_alone']} rows/s removed",

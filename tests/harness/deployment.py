@@ -158,6 +158,15 @@ class Stack:
         assert code == 0, f"{statement}: {lines}"
         return [line.split("\t") for line in lines]
 
+    def statements_of(self, user: str) -> dict[str, int]:
+        """Return how many statements of each kind, such as sql/select, MySQL has counted of its user."""
+        rows = self.sql(
+            "SELECT SUBSTRING(event_name, 11), count_star"
+            " FROM performance_schema.events_statements_summary_by_user_by_event_name"
+            f" WHERE user = '{user}' AND count_star > 0 AND event_name LIKE 'statement/%'"
+        )
+        return {event: int(number) for event, number in rows}
+
 
 class Deployment(Stack):
     """The stack of docker-compose.yml on a free port of 127.0.0.1, with the defaults of .env.example."""
