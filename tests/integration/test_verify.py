@@ -30,26 +30,25 @@ def test_a_run_that_is_interrupted_while_a_fault_strikes_leaves_a_healthy_stack(
     deployment: Deployment,
 ) -> None:
     database = deployment.container("db")
-    run = subprocess.Popen(
-        [sys.executable, "-m", "harness.verify"],
-        env=os.environ
-        | {
-            "PYTHONPATH": str(ROOT / "tests"),
-            "ONLY": "database-frozen",
-            "HOPPROOF_URL": deployment.url,
-            "REPORTS": str(deployment.folder),
-        },
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT / "tests"),
+        "ONLY": "database-frozen",
+        "HOPPROOF_URL": deployment.url,
+        "REPORTS": str(deployment.folder),
+    }
 
     def status() -> str:
         database.reload()
         return str(database.status)
 
-    until(lambda: status() == "paused", "the database is frozen", 60)
-    run.send_signal(signal.SIGINT)
-    said, _ = run.communicate(timeout=120)
+    command = [sys.executable, "-m", "harness.verify"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as run:
+        try:
+            until(lambda: status() == "paused", "the database is frozen", 60)
+            run.send_signal(signal.SIGINT)
+            said, _ = run.communicate(timeout=120)
+        finally:
+            run.kill()
     assert run.returncode == 130, said
     assert status() == "running"
     assert deployment.visitor().add("n").body == {"value": 1}
