@@ -28,7 +28,7 @@ from typing import Any
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from harness.deployment import ROOT, Deployment, until
+from harness.deployment import ROOT, Deployment, freeze, until
 from harness.visitor import Visitor
 
 REPORT = ROOT / "reports" / "bench-scale.json"
@@ -150,7 +150,7 @@ def while_cleaning(deployment: Deployment, crowd: Crowd, rows: int) -> dict[str,
         janitor.unpause()
         until_less(deployment)
 
-    windows = in_turns(crowd, begin, janitor.pause)
+    windows = in_turns(crowd, begin, lambda: freeze(janitor))
     during = {name: count - before[name] for name, count in locks(deployment).items()}
     removed = removed_before - expired(deployment)
     janitor.unpause()
@@ -158,7 +158,7 @@ def while_cleaning(deployment: Deployment, crowd: Crowd, rows: int) -> dict[str,
     while expired(deployment) and time.monotonic() < began + ALONE_S:
         time.sleep(1)
     seconds = time.monotonic() - began
-    janitor.pause()
+    freeze(janitor)
     return {
         "rows": rows,
         "removed_in_windows": removed,
@@ -217,7 +217,7 @@ class Walk(ABC):
         self.seconds += time.monotonic() - self._went_on_at
         for container in self._containers("running"):
             with suppress(APIError):  # it has just finished
-                container.pause()
+                freeze(container)
 
     def _containers(self, status: str) -> list[Container]:
         return [found for found in self.deployment.containers(self.service) if found.status == status]
@@ -406,7 +406,7 @@ def main() -> int:
         # A pass that was interrupted by a pause is followed by the next one soon.
         deployment.variables["JANITOR_PERIOD_S"] = "1"
         with deployment:
-            deployment.container("janitor").pause()
+            freeze(deployment.container("janitor"))
             say(f"{rows:,} sessions beside {SMALL:,}")
             crowd = Crowd(deployment)
             sizes = by_size(deployment, crowd, rows)

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from window import Window
 
-from harness.deployment import Deployment
+from harness.deployment import Deployment, freeze
 
 LONGEST_NAME = "W" * 64
 TRAIL_LENGTH = 12
@@ -45,7 +45,7 @@ def ended(window: Window, deployment: Deployment) -> None:
 
 def outage(window: Window, deployment: Deployment) -> None:
     window.log_in("outage")
-    deployment.container("db").pause()
+    freeze(deployment.container("db"))
     window.visit()
 
 

@@ -11,6 +11,7 @@ from deadline import until
 from memcached_server import Road, running_memcached
 from worlds import new_key
 
+from harness.deployment import freeze
 from sessions.cached import Lookout
 from sessions.handler import Change, SessionStoreUnavailable
 from sessions.memcached_client import Memcached
@@ -107,7 +108,7 @@ def test_a_server_that_is_cut_off_leaves_no_copy_to_the_others(
 def test_a_frozen_memcached_keeps_no_copy(cached_world, memcached, servers, change, left):
     one, other = servers(memcached.port), servers(memcached.port)
     key = put_copied(cached_world, other)
-    memcached.container.get_wrapped_container().pause()
+    freeze(memcached.container.get_wrapped_container())
     try:
         with within(GENEROUS_S):
             change(one, key)

@@ -36,6 +36,25 @@ def until(condition: Callable[[], T], what: str, deadline_s: float = 30, rest_s:
         time.sleep(rest_s)
 
 
+def freeze(container: Container) -> None:
+    """Stop a container's processes where they stand, `unpause` lets them go on.
+
+    A process that waits for its disk cannot be stopped that moment, and runc gives up within milliseconds:
+    to try again is the caller's business (https://github.com/opencontainers/runc/pull/4388).
+    """
+
+    def is_frozen() -> bool:
+        try:
+            container.pause()
+        except docker.errors.APIError as refused:
+            if "unable to freeze" not in str(refused):
+                raise
+            return False
+        return True
+
+    until(is_frozen, f"{container.name} stands still")
+
+
 class Stack:
     """A deployment that runs: its address, its containers, its table."""
 

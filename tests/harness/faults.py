@@ -17,7 +17,7 @@ from typing import Literal
 
 from docker.models.containers import Container
 
-from harness.deployment import Stack, ask_every_server, until
+from harness.deployment import Stack, ask_every_server, freeze, until
 from harness.visitor import Answer
 
 # Longer than any time-out on the way: who waits for what is frozen must have got an answer meanwhile.
@@ -122,13 +122,14 @@ def server_frozen(stack: Stack) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _frozen(victim: Container) -> Iterator[None]:
-    victim.pause()
     try:
+        freeze(victim)
         yield
         status = _state(victim)["Status"]
         proven(status == "paused", f"{victim.name} is {status}, expected paused")
     finally:
-        victim.unpause()
+        if _state(victim)["Paused"]:
+            victim.unpause()
 
 
 @contextlib.contextmanager

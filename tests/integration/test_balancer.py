@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from harness.deployment import Deployment, until
+from harness.deployment import Deployment, freeze, until
 from harness.visitor import Visitor
 
 
@@ -100,7 +100,7 @@ def test_the_log_joins_request_server_and_slot(deployment: Deployment, visitor: 
 
 def test_an_outage_is_logged_with_the_request_that_met_it(deployment: Deployment, visitor: Visitor) -> None:
     visitor.add("n")
-    deployment.container("db").pause()
+    freeze(deployment.container("db"))
     try:
         request_id = visitor.show().headers["X-Request-ID"]
     finally:

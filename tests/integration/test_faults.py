@@ -10,7 +10,7 @@ import docker
 import pytest
 from counting import VISITORS, Crowd
 
-from harness.deployment import Deployment, ask_every_server, until
+from harness.deployment import Deployment, ask_every_server, freeze, until
 from harness.visitor import Visitor
 
 
@@ -95,7 +95,7 @@ def test_without_its_database_a_session_is_an_error_within_3_s_and_never_empty(
 def database(deployment: Deployment, fault: str) -> Iterator[None]:
     container = deployment.container("db")
     network = docker.from_env().networks.get(f"{deployment.project}_store")
-    strike: Any = {"killed": container.kill, "frozen": container.pause}.get(
+    strike: Any = {"killed": container.kill, "frozen": lambda: freeze(container)}.get(
         fault, lambda: network.disconnect(container)
     )
     heal: Any = {"killed": container.start, "frozen": container.unpause}.get(

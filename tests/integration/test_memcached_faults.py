@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import docker
 import pytest
 
-from harness.deployment import Deployment, until
+from harness.deployment import Deployment, freeze, until
 from harness.visitor import Visitor
 
 # Compose's own variable is for who asks Compose without infra/compose, as the fixture of all tests does.
@@ -116,9 +116,9 @@ def cut_off(deployment: Deployment) -> Callable[[], object]:
     return lambda: network.connect(server)
 
 
-def freeze(deployment: Deployment) -> Callable[[], object]:
+def hang(deployment: Deployment) -> Callable[[], object]:
     memcached = deployment.container("memcached")
-    memcached.pause()
+    freeze(memcached)
     return memcached.unpause
 
 
@@ -128,7 +128,7 @@ def kill(deployment: Deployment) -> Callable[[], object]:
     return memcached.start
 
 
-@pytest.mark.parametrize("fault", [cut_off, freeze, kill])
+@pytest.mark.parametrize("fault", [cut_off, hang, kill])
 def test_no_visitor_reads_an_older_session_or_gets_an_error(
     cached: Deployment, readers: Readers, fault: Fault
 ) -> None:

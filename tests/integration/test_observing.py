@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from harness.deployment import ROOT, Deployment, until
+from harness.deployment import ROOT, Deployment, freeze, until
 from harness.visitor import Visitor
 
 OBSERVE = ROOT / "infra/observe"
@@ -111,7 +111,7 @@ def test_an_alert_fires_when_the_database_stands_still_and_ends_when_it_goes_on(
     deployment: Deployment, scraped: Prometheus
 ) -> None:
     database = deployment.container("db")
-    database.pause()
+    freeze(database)
     try:
         until(lambda: "StoreDown" in scraped.firing(), "an alert", 45, rest_s=0.5)
         until(lambda: scraped.value("hopproof_crawl_up") == 0, "a crawler that notices", 30, rest_s=0.5)

@@ -14,7 +14,7 @@ import pytest
 from counting import Crowd
 
 from guarantees import GUARANTEES
-from harness.deployment import Deployment, ask_every_server, until
+from harness.deployment import Deployment, ask_every_server, freeze, until
 from harness.faults import FAULTS
 from harness.trial import QUICK, strike
 from harness.verdict import column
@@ -388,7 +388,7 @@ def test_without_its_database_php_says_503_and_leaves_the_cookie_alone(
 ) -> None:
     visitor.add("n")
     database = deployment.container("db")
-    database.pause()
+    freeze(database)
     try:
         for ask in (visitor.show, lambda: visitor.add("n")):
             answer = asked_of("php", ask)
