@@ -24,8 +24,8 @@ HOW_TO_READ = """\
 Medians of {rounds} rounds that take turns, on one machine ({cores} cores, load average {load}). It is shared
 and noisy: another hour gives other requests/s, and a bar's thin line shows how far apart the rounds were. So
 compare: a ratio is made of one round at a time, of measurements that lie seconds apart. The database is the
-same for all, with every acknowledged write on its disk (`innodb_flush_log_at_trx_commit=1`, `sync_binlog=1`,
-on a volume). Every server is asked directly, by {connections} connections, and has the workers that were
+same for all, with every acknowledged write on its disk (`innodb_flush_log_at_trx_commit=1`, no binary log, on
+a volume). Every server is asked directly, by {connections} connections, and has the workers that were
 measured to serve it best. Load, server and database share the cores. The peers lose what the table above
 shows; here they are only timed. `make bench` measures again."""
 

@@ -100,7 +100,7 @@ def fill(deployment: Deployment, table: str, rows: int, expires: str) -> None:
     for first in range(0, rows, batch):
         last = min(first + batch, rows) - 1
         deployment.sql(
-            f"SET SESSION cte_max_recursion_depth = {batch}; SET SESSION sql_log_bin = 0; "
+            f"SET SESSION cte_max_recursion_depth = {batch}; "
             f"INSERT INTO {table} (id, data, version, user, created_at, expires_at, absolute_at) "
             f"WITH RECURSIVE n (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last}) "
             f"SELECT CONCAT(UNHEX(LPAD(HEX(FLOOR((n + RAND()) * {step})), 16, '0')), RANDOM_BYTES(24)), "

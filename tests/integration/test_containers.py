@@ -53,6 +53,12 @@ def test_the_balancer_cannot_reach_the_database(deployment: Deployment) -> None:
     assert deployment.containers("web")[0].exec_run(["timeout", "3", "bash", "-c", connect]).exit_code == 0
 
 
+def test_the_database_has_read_its_settings(deployment: Deployment) -> None:
+    """MySQL ignores a file that it finds unsafe, with no more than a warning."""
+    asked = "@@innodb_flush_log_at_trx_commit, @@log_bin, @@innodb_lock_wait_timeout"
+    assert deployment.sql(f"SELECT {asked}") == [["1", "0", "1"]]
+
+
 def test_more_servers_than_the_database_has_connections_for_are_refused(deployment: Deployment) -> None:
     done = deployment.script("infra/scale", "20", fails=True, DB_MAX_CONNECTIONS="100")
     assert "20 × WEB_WORKERS=1 × DB_POOL=8 = 160 connections" in done.stderr
