@@ -201,7 +201,7 @@ def test_copies_are_served_again_when_the_outage_is_over(cached_world, memcached
     until(is_copied, 30, pause_s=0.1)
 
 
-def test_a_memcached_that_lost_everything_serves_again_at_once(cached_world, memcached, servers):
+def test_a_memcached_that_lost_everything_serves_again(cached_world, memcached, servers):
     one = servers(memcached.port)
     key = put_copied(cached_world, one)
     memcached.client.ask(lambda connection: connection.flush_all())
