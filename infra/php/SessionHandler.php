@@ -57,6 +57,14 @@ final class SessionHandler implements
     // Deadlock and lock wait: the server has undone the statement and says so, so repeating it is safe.
     private const UNDONE = [1213, 1205];
     private const MAX_REPEATS = 2;
+    // Not the primary any more, or leaving: another connection may lead to the server that took over.
+    private const LEADS_ELSEWHERE = [1053, 1290, 1792, 1836, 1927, 3032, 3100, 6400];
+
+    // Set at connect, because a server's globals may be anything. Why each: SESSION_SETTINGS in webapp/sessions/mysql.py.
+    private const SET_SESSION = "SET SESSION autocommit = 1, innodb_lock_wait_timeout = 1, lock_wait_timeout = 2,
+        sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', sql_select_limit = 18446744073709551615,
+        sql_safe_updates = 0, sql_big_selects = 1";
+    private const SET_TRANSACTION = 'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE';
 
     /** Who is logged in: known after read. */
     public private(set) ?string $user = null;
@@ -90,15 +98,17 @@ final class SessionHandler implements
     {
         // How long an answer may take, in whole seconds. PDO itself has a limit for connecting only.
         ini_set('mysqlnd.net_read_timeout', (string) $timeoutS);
-        return new PDO("mysql:host=$host;port=$port;dbname=$database;charset=utf8mb4", $user, $password, [
+        $connection = new PDO("mysql:host=$host;port=$port;dbname=$database;charset=utf8mb4", $user, $password, [
             PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,
             PDO::ATTR_TIMEOUT => $timeoutS,
             // The driver fills in the values: one trip instead of two, and a name may occur twice.
             PDO::ATTR_EMULATE_PREPARES => true,
             PDO::ATTR_STRINGIFY_FETCHES => false,
             \Pdo\Mysql::ATTR_FOUND_ROWS => true,
-            \Pdo\Mysql::ATTR_INIT_COMMAND => 'SET SESSION innodb_lock_wait_timeout = 1',
+            \Pdo\Mysql::ATTR_INIT_COMMAND => self::SET_SESSION,
         ]);
+        $connection->exec(self::SET_TRANSACTION);
+        return $connection;
     }
 
     // What PHP calls, in this order
@@ -396,6 +406,9 @@ final class SessionHandler implements
                 return $this->run($sql, $values);
             } catch (PDOException $error) {
                 $code = $error->errorInfo[1] ?? $error->getCode();
+                if (in_array($code, self::LEADS_ELSEWHERE, true)) {
+                    $this->connection = null;
+                }
                 if ($code === self::DUPLICATE) {
                     throw new SessionStoreUnavailable('the new id is taken', previous: $error);
                 }

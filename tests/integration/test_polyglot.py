@@ -83,6 +83,18 @@ def test_a_counter_rises_by_one_while_the_languages_change(visitor: Visitor) -> 
     assert {("web", "php"), ("php", "web")} <= set(pairwise(kinds))
 
 
+def test_php_commits_what_it_acknowledges_whatever_the_servers_globals_say(deployment: Deployment) -> None:
+    deployment.sql("SET GLOBAL autocommit = 0")
+    try:
+        # PHP connects anew for each request; the web servers keep the connections they have.
+        visitor = visitor_of(deployment, "php", lambda visitor: visitor.put("cart", ["Sencha"]))
+        asked_of("php", lambda: visitor.put("cart", ["Assam"]))
+    finally:
+        deployment.sql("SET GLOBAL autocommit = 1")
+    for answer in ask_every_server(deployment, visitor.show).values():
+        assert answer.body["data"] == {"cart": ["Assam"]}
+
+
 @pytest.mark.parametrize("kind", SERVER_KINDS)
 def test_what_one_language_did_every_server_shows(deployment: Deployment, kind: str) -> None:
     visitor = visitor_of(deployment, kind, lambda visitor: visitor.put("cart", {"tea": 2}))

@@ -54,6 +54,29 @@ def test_applying_the_schema_again_changes_nothing(deployment: Deployment, schem
     assert sessions(deployment) == [['{"n": 1}']]
 
 
+@pytest.fixture
+def no_autocommit(deployment: Deployment) -> Iterator[None]:
+    """A database whose global makes each new connection keep its changes to itself."""
+    deployment.sql("SET GLOBAL autocommit = 0")
+    yield
+    deployment.sql("SET GLOBAL autocommit = 1")
+
+
+@pytest.mark.usefixtures("no_autocommit")
+def test_the_schema_is_noted_where_the_server_would_not_commit(deployment: Deployment, schema: Path) -> None:
+    (schema / "900-note.sql").write_text("ALTER TABLE sessions ADD COLUMN note INT NULL;")
+    apply(deployment, schema)
+    assert "applying" not in apply(deployment, schema)
+
+
+@pytest.mark.usefixtures("no_autocommit")
+def test_copies_are_turned_off_where_the_server_would_not_commit(deployment: Deployment) -> None:
+    deployment.sql("UPDATE cache_switch SET off_until = 0; COMMIT")
+    deployment.script("infra/turn-copies-off")
+    assert deployment.sql("SELECT off_until > UNIX_TIMESTAMP() FROM cache_switch") == [["1"]]
+    deployment.sql("UPDATE cache_switch SET off_until = 0; COMMIT")
+
+
 def test_a_volume_of_a_newer_version_is_refused_and_left_alone(deployment: Deployment, schema: Path) -> None:
     deployment.sql("INSERT INTO kept.schema_changes (number, name) VALUES (999, '999-from-the-future')")
     assert "at schema 999" in apply(deployment, schema, fails=True)

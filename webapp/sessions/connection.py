@@ -18,6 +18,13 @@ from pymysql.constants import COMMAND, CR
 from .pool import said_something
 
 OK, ERROR, END, NULL = 0x00, 0xFF, 0xFE, 0xFB
+# Errors of a server that is not the primary any more, or is leaving. The connection is dropped, because
+# the next one may lead to the server that took over.
+# 1053 shutdown, 1927 connection killed (MariaDB), 3100 a replication plugin failed: it may have been done.
+OUTCOME_UNKNOWN = {1053, 1927, 3100}
+# 1290 and 1836 read-only server, 1792 read-only transaction, 3032 offline mode, 6400 not the primary:
+# refused before anything was done.
+NOT_DONE = {1290, 1792, 1836, 3032, 6400}
 # An end looks like a very long value but for its length.
 MAX_END_BYTES = 8
 
@@ -80,6 +87,8 @@ class Connection(pymysql.connections.Connection):
             raise
         first, last = packets[0], packets[-1]
         if last[0] == ERROR:
+            if int.from_bytes(last[1:3], "little") in OUTCOME_UNKNOWN | NOT_DONE:
+                self.abandon()
             pymysql.err.raise_mysql_exception(last)
         if first[0] == OK:
             matched, at = _number(first, 1)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import pymysql
 from pymysql.constants import CLIENT, CR, ER
 
-from .connection import Answer, Connection
+from .connection import NOT_DONE, OUTCOME_UNKNOWN, Answer, Connection
 from .handler import (
     MAX_INTEGER,
     Change,
@@ -37,8 +37,9 @@ from .pool import Pool, PoolExhausted
 
 # The server has undone the statement and says so: repeating it is safe.
 UNDONE = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT}
-# The connection broke: nobody knows what became of the statement. Only a read may be repeated.
-BROKEN = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST}
+# The connection broke or was dropped. Another one may answer a read; a write is left to the visitor, because
+# a broken one may have done it, and because a database that refuses all writes is not helped by more of them.
+BROKEN = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST} | OUTCOME_UNKNOWN | NOT_DONE
 MAX_REPEATS = 2
 
 # What can keep a change from being made, beside the end of the session.
@@ -112,6 +113,28 @@ LOCK = "SELECT GET_LOCK(CONCAT(DATABASE(), '.sessions.clean'), 0)"
 UNLOCK = "SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.sessions.clean'))"
 
 
+# Set at connect, because a server's globals may be anything. A promise rests on each of these.
+SESSION_SETTINGS = {
+    # The driver's own switch trusts a status flag that is wrong when the global is 0: nothing was committed.
+    "autocommit": "1",
+    # Seconds; a request has 2.5 of them. The second is for FLUSH TABLES WITH READ LOCK and ALTER TABLE. Its
+    # default is a year, and then a statement is carried out long after its visitor got an error.
+    "innodb_lock_wait_timeout": "1",
+    "lock_wait_timeout": "2",
+    # Refuses a value that does not fit, and reads backslashes in literals as the driver writes them.
+    "sql_mode": "'STRICT_ALL_TABLES'",
+    # NOW() of the switch means another moment in a zone that puts its clocks back.
+    "time_zone": "'+00:00'",
+    # A user's list is never cut, and no statement is refused for how it finds its rows.
+    "sql_select_limit": "18446744073709551615",
+    "sql_safe_updates": "0",
+    "sql_big_selects": "1",
+}
+SET_SESSION = "SET SESSION " + ", ".join(f"{name} = {value}" for name, value in SESSION_SETTINGS.items())
+# A statement of its own: MySQL and MariaDB 10.11 call the variable by different names.
+SET_TRANSACTION = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE"
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """Where the table is, and how many connections this process may keep to it.
@@ -133,7 +156,7 @@ class Database:
         return Pool(self._connect, self.connections)
 
     def _connect(self, seconds: float) -> Connection:
-        return Connection(
+        connection = Connection(
             host=self.host,
             port=self.port,
             database=self.name,
@@ -142,15 +165,17 @@ class Database:
             ssl=self.tls,
             ssl_disabled=self.tls is None,
             charset="utf8mb4",
-            autocommit=True,
+            autocommit=None,  # as SET_SESSION says
             # rowcount is then "rows matched": a touch within the same second changes nothing.
             client_flag=CLIENT.FOUND_ROWS,
-            # Seconds; a request has 2.5 of them, and a lock is held for the time of one statement.
-            init_command="SET SESSION innodb_lock_wait_timeout = 1",
+            # By the driver, which has to learn from the answer how to write a backslash from now on.
+            init_command=SET_SESSION,
             connect_timeout=seconds,
             read_timeout=seconds,
             write_timeout=seconds,
         )
+        connection.ask(SET_TRANSACTION, {})
+        return connection
 
 
 @dataclass(frozen=True, slots=True)
