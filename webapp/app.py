@@ -1,4 +1,4 @@
-"""The probe API and what every answer has. It knows sessions as dicts, and nothing of where they are kept."""
+"""The probe API, and the headers of every answer. It knows sessions as dicts, and no store."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from urllib.parse import unquote_to_bytes
 from bottle import Bottle, HTTPError, HTTPResponse, request, response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from hopproof.bottle import SessionPlugin
+from hopproof.handler import Json, Listed
+from hopproof.ijson import NotIJson, parse
+from hopproof.limits import MAX_BYTES
+from hopproof.session import Session
+from hopproof.web import PROBLEM_JSON, Problem
 from metrics import Metrics
 from page import CONTENT_SECURITY_POLICY, add_page, checked_user, error_page
-from plugin import SessionPlugin
-from problem import PROBLEM_JSON, Problem
-from sessions.handler import Json, Listed
-from sessions.ijson import NotIJson, parse
-from sessions.session import Session
+from problem import ProblemError, refused
 
-MAX_BODY_BYTES = 65536
-MAX_KEY_LENGTH = 128
+MAX_BODY_BYTES = MAX_BYTES
+MAX_NAME_LENGTH = 128
 
 
 def build_app(
@@ -56,21 +58,21 @@ def add_probe_api(app: Bottle, server: str) -> None:
 
     @app.put("/api/session/data/<:re:[\\s\\S]*>")
     def set_value(session: Session) -> HTTPResponse:
-        session[key_in_path("/api/session/data/")] = json_body()
+        session[name_in_path("/api/session/data/")] = json_body()
         return no_content()
 
     @app.delete("/api/session/data/<:re:[\\s\\S]*>")
     def remove_value(session: Session) -> HTTPResponse:
-        session.remove(key_in_path("/api/session/data/"))
+        session.remove(name_in_path("/api/session/data/"))
         return no_content()
 
     @app.post("/api/session/counters/<:re:[\\s\\S]*>")
     def count(session: Session) -> dict[str, Json]:
-        return {"value": session.add(key_in_path("/api/session/counters/"))}
+        return {"value": session.add(name_in_path("/api/session/counters/"))}
 
     @app.post("/api/session/lists/<:re:[\\s\\S]*>")
     def append(session: Session) -> dict[str, Json]:
-        return {"length": session.append(key_in_path("/api/session/lists/"), json_body())}
+        return {"length": session.append(name_in_path("/api/session/lists/"), json_body())}
 
     @app.post("/api/login")
     def login(session: Session) -> dict[str, Json]:
@@ -94,18 +96,18 @@ def add_probe_api(app: Bottle, server: str) -> None:
         require_login(session)
         return {"sessions": [in_list(listed, session) for listed in session.all_of_user()]}
 
-    # A key is the hash of an id: it names a session to its user, and lets nobody in.
+    # A key is the hash of an id: it names a session to its user, and cannot be used as a cookie.
     @app.delete("/api/sessions/<key:re:[0-9a-f]{64}>")
     def end_session(key: str, session: Session) -> HTTPResponse:
         require_login(session)
         if not session.destroy_one_of_user(bytes.fromhex(key)):
-            raise Problem(404, "no-such-session", "No live session of yours has this key.")
+            raise refused(404, "no-such-session", "No live session of yours has this key.")
         return no_content()
 
 
 def require_login(session: Session) -> None:
     if session.user is None:
-        raise Problem(401, "not-logged-in", "Log in first: whose sessions are meant?")
+        raise refused(401, "not-logged-in", "Log in first: only a user has a list of sessions.")
 
 
 def in_list(listed: Listed, session: Session) -> Json:
@@ -127,31 +129,31 @@ def json_body() -> Json:
     try:
         return parse(body)
     except NotIJson as error:
-        raise Problem(400, "not-i-json", f"The body is refused: {error}.") from error
+        raise refused(400, "not-i-json", f"The body is refused: {error}.") from error
 
 
-def body_too_large() -> Problem:
-    return Problem(413, "too-large", f"A body has at most {MAX_BODY_BYTES} bytes.")
+def body_too_large() -> ProblemError:
+    return refused(413, "too-large", f"A body has at most {MAX_BODY_BYTES} bytes.")
 
 
-def key_in_path(prefix: str) -> str:
+def name_in_path(prefix: str) -> str:
     """Return the percent-decoded rest of the path behind the prefix. Raises a 400 problem.
 
-    From the raw path: Bottle drops bytes that are not UTF-8, and so mistakes one key for another.
+    From the raw path: Bottle drops bytes that are not UTF-8, and so mistakes one name for another.
     """
     path = request.environ["RAW_URI"].partition("?")[0]
     if not path.startswith("/"):  # http://host/path, as clients of a forward proxy write it
         path = "/" + path.split("/", 3)[3]
     *before, rest = path.split("/", prefix.count("/"))
     if unquote_to_bytes("/".join(before) + "/") != prefix.encode():
-        raise Problem(400, "bad-key", f"The path before the key is not spelled {prefix}.")
+        raise refused(400, "bad-key", f"The path before the key is not spelled {prefix}.")
     try:
-        key = unquote_to_bytes(rest).decode()
+        name = unquote_to_bytes(rest).decode()
     except UnicodeDecodeError as error:
-        raise Problem(400, "bad-key", "The key is not UTF-8.") from error
-    if not 1 <= len(key) <= MAX_KEY_LENGTH:
-        raise Problem(400, "bad-key", f"A key has 1 to {MAX_KEY_LENGTH} characters, this one {len(key)}.")
-    return key
+        raise refused(400, "bad-key", "The key is not UTF-8.") from error
+    if not 1 <= len(name) <= MAX_NAME_LENGTH:
+        raise refused(400, "bad-key", f"A key has 1 to {MAX_NAME_LENGTH} characters, this one {len(name)}.")
+    return name
 
 
 def no_content() -> HTTPResponse:
@@ -172,13 +174,13 @@ def add_health(
     def ready() -> dict[str, Json]:
         # Never asks the database: a dependency that all servers share must not take them all out.
         if is_draining():
-            raise Problem(404, "draining", "This server finishes what it has and takes nothing new.")
+            raise refused(404, "draining", "This server finishes what it has and takes nothing new.")
         return {"server": server}
 
     @app.get("/healthz/store")
     def store() -> dict[str, Json]:
         if not store_answers():
-            raise Problem(503, "store-unavailable", "The session table does not answer.", Retry_After="1")
+            raise refused(503, "store-unavailable", "The session table does not answer.", retry_after_s=1)
         return {"server": server}
 
 
@@ -187,7 +189,7 @@ def add_metrics(app: Bottle, metrics: Metrics, store_answers: Callable[[], bool]
     def show_metrics() -> bytes:
         # The balancer keeps visitors from this path as it is spelled here; Bottle would take other spellings.
         if request.environ["RAW_URI"] != "/metrics":
-            raise Problem(404, "not-found", "Spell it /metrics.")
+            raise refused(404, "not-found", "Spell it /metrics.")
         response.content_type = CONTENT_TYPE_LATEST
         return metrics.exposition(store_answers())
 
@@ -197,8 +199,8 @@ def add_metrics(app: Bottle, metrics: Metrics, store_answers: Callable[[], bool]
 
 def show_error(error: HTTPError) -> str:
     """Return the body of an error: a page for a person, problem JSON for a program."""
-    if isinstance(error, Problem):
-        problem = error
+    if isinstance(error, ProblemError):
+        problem = error.problem
     else:
         title = error.status_line.partition(" ")[2].lower().replace(" ", "-")
         problem = Problem(error.status_code, title, str(error.body))
@@ -208,7 +210,7 @@ def show_error(error: HTTPError) -> str:
 
 
 def refuse_cross_site() -> None:
-    """Refuse what another site makes a visitor's browser send. Raises a 403 problem.
+    """Refuse a request that another site makes a visitor's browser send. Raises a 403 problem.
 
     SameSite=Lax keeps the cookie at home, but a login by another site's form would still
     put a new one in its place. Browsers say where a request comes from; programs need not.
@@ -222,7 +224,7 @@ def refuse_cross_site() -> None:
     else:
         is_ours = site in ("same-origin", "none")
     if not is_ours:
-        raise Problem(403, "cross-site", "Another site cannot change a session here.")
+        raise refused(403, "cross-site", "Another site cannot change a session here.")
 
 
 def unchunk(environ: dict[str, Any]) -> None:
@@ -237,7 +239,7 @@ def unchunk(environ: dict[str, Any]) -> None:
 def signed(
     app: Bottle, server: str, count_request: Callable[[dict[str, Any], str, float], None]
 ) -> Callable[..., Iterable[bytes]]:
-    """Return the application with the server's name on whatever it answers, and what browsers must not do.
+    """Return the application with the server's name, and limits for browsers, on every answer.
 
     Around Bottle and not a hook in it: no answer gets past this, uncounted.
     """
@@ -256,7 +258,9 @@ def signed(
         def start_signed(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             # The route has run: Bottle starts an answer when it has all of it.
             count_request(environ, status, time.perf_counter() - began)
-            return start_response(status, [*headers, *signature], exc_info)
+            # no-store says more than the session's private.
+            others = [header for header in headers if header[0] != "Cache-Control"]
+            return start_response(status, [*others, *signature], exc_info)
 
         return app(environ, start_signed)
 

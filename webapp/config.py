@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hopproof import limits
+
 # Exists while this container finishes what it has. Memory, so it is gone when the container restarts.
 DRAINING = Path("/dev/shm/draining")
 
@@ -99,17 +101,17 @@ def read_config(env: Mapping[str, str]) -> Config:
         db_user=env.get("DB_USER", "web"),
         db_password_file=env.get("DB_PASSWORD_FILE", "/run/secrets/db_web_password"),
         db_pool=whole(env, "DB_POOL", 8, unit="connections"),
-        store_deadline_s=decimal(env, "STORE_DEADLINE_S", 2.5, unit="seconds"),
-        session_idle_s=whole(env, "SESSION_IDLE_S", 1800, unit="seconds"),
-        session_absolute_s=whole(env, "SESSION_ABSOLUTE_S", 43200, unit="seconds"),
-        session_touch_s=whole(env, "SESSION_TOUCH_S", 60, unit="seconds"),
-        session_max_bytes=whole(env, "SESSION_MAX_BYTES", 65536, unit="bytes"),
-        tombstone_s=whole(env, "TOMBSTONE_S", 60, unit="seconds"),
+        store_deadline_s=decimal(env, "STORE_DEADLINE_S", limits.DEADLINE_S, unit="seconds"),
+        session_idle_s=whole(env, "SESSION_IDLE_S", limits.IDLE_S, unit="seconds"),
+        session_absolute_s=whole(env, "SESSION_ABSOLUTE_S", limits.ABSOLUTE_S, unit="seconds"),
+        session_touch_s=whole(env, "SESSION_TOUCH_S", limits.TOUCH_AFTER_S, unit="seconds"),
+        session_max_bytes=whole(env, "SESSION_MAX_BYTES", limits.MAX_BYTES, unit="bytes"),
+        tombstone_s=whole(env, "TOMBSTONE_S", limits.TOMBSTONE_S, unit="seconds"),
         session_cookie=cookie_name(env, "SESSION_COOKIE", "session"),
         session_cookie_max_age_s=whole(env, "SESSION_COOKIE_MAX_AGE_S", 0, unit="seconds", least=0) or None,
         session_cookie_secure=one_of(env, "SESSION_COOKIE_SECURE", ("no", "yes")) == "yes",
         janitor_period_s=whole(env, "JANITOR_PERIOD_S", 60, unit="seconds"),
-        janitor_batch=whole(env, "JANITOR_BATCH", 100, unit="rows"),
+        janitor_batch=whole(env, "JANITOR_BATCH", limits.CLEAN_BATCH, unit="rows"),
         janitor_pause_ms=whole(env, "JANITOR_PAUSE_MS", 50, unit="milliseconds"),
         janitor_grace_s=whole(env, "JANITOR_GRACE_S", 0, unit="seconds", least=0),
         janitor_window=hours(env, "JANITOR_WINDOW"),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import log
 from app import build_app
+from hopproof.bottle import SessionPlugin
+from hopproof.memory import MemoryHandler
 from metrics import Metrics
-from plugin import Cookie, SessionPlugin
-from sessions.memory import MemoryHandler
+from problem import ProblemError
 
 log.to_stdout()
 handler = MemoryHandler()
 metrics = Metrics()
 application = build_app(
-    SessionPlugin(lambda: handler, Cookie(), on_error=metrics.count_error),
+    SessionPlugin(lambda: handler, on_error=metrics.count_error, answer_problem=ProblemError),
     server="web-dev",
     is_draining=lambda: False,
     store_answers=lambda: True,

@@ -1,7 +1,7 @@
 """Removes expired sessions on a schedule, outside any request.
 
-PHP rolls dice inside requests instead; then a visitor waits for the broom, and on a quiet
-site nobody sweeps. Several janitors may run: the handler lets one clean at a time.
+PHP cleans at random inside requests instead (session.gc_probability): a visitor waits for it, and a quiet
+site is not cleaned. Several janitors may run: the handler lets one clean at a time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prometheus_client import Counter, Gauge, Summary, start_http_server
 
 import log
 from config import read_config
-from sessions.handler import SessionConflict, SessionHandler, SessionStoreUnavailable
+from hopproof.handler import SessionConflict, SessionHandler, SessionStoreUnavailable
 from store import janitor_handlers
 
 logger = logging.getLogger("janitor")
@@ -95,7 +95,7 @@ def main() -> None:
     except OSError as error:  # a second janitor in one container, by hand: cleaning matters more
         logger.warning("this janitor has no metrics, as port %d is taken: %s", METRICS_PORT, error)
     # Asked between two batches as well: on a large table a pass takes longer than its window, or than a stop.
-    new_handler = janitor_handlers(config, goes_on=lambda: may_clean() and not stop.is_set())
+    new_handler = janitor_handlers(config, should_continue=lambda: may_clean() and not stop.is_set())
     clean_every(config.janitor_period_s, new_handler, stop, may_clean)
 
 

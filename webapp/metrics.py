@@ -1,4 +1,4 @@
-"""What a web server tells Prometheus: requests, their durations, and what kept a session from being used.
+"""Metrics of a web server for Prometheus: requests, their durations, and errors of the session handler.
 
 Counting costs a request 9 µs of CPU, of some 350; docs/performance.md says how that was measured.
 """
@@ -15,7 +15,7 @@ from typing import IO, Any
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from sessions.handler import (
+from hopproof.handler import (
     SessionBroken,
     SessionConflict,
     SessionError,

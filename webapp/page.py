@@ -1,4 +1,4 @@
-"""The page at /: what a newcomer clicks to believe it."""
+"""The page at /, on which a newcomer sees the hop."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 
 from bottle import Bottle, HTTPResponse, request, template
 
-from problem import Problem
-from sessions.handler import MAX_USER_BYTES, Json, Listed, SessionGone
-from sessions.session import Session
+from hopproof.handler import Json, Listed, SessionGone
+from hopproof.limits import MAX_USER_BYTES
+from hopproof.session import Session
+from hopproof.web import Problem
+from problem import refused
 
 VIEWS = Path(__file__).parent / "views"
 LOOKUP = [str(VIEWS)]  # one list for good: Bottle caches templates by its identity
@@ -25,7 +27,7 @@ CONTENT_SECURITY_POLICY = (
     f"style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"
 )
 
-# A session's key in hexadecimal: the hash of its id, which names it and lets nobody in.
+# A session's key in hexadecimal: the hash of its id, which names it and cannot be used as a cookie.
 KEY = re.compile(r"[0-9a-f]{64}")
 
 TRAIL_LENGTH = 12
@@ -114,7 +116,7 @@ def in_order(sessions: list[Listed], this: bytes | None) -> list[Listed]:
 def checked_user(name: Json) -> str:
     """Return the name of a user. Raises a 400 problem."""
     if not isinstance(name, str) or not 1 <= len(name.encode()) <= MAX_USER_BYTES:
-        raise Problem(400, "bad-user", f"A user is a name of 1 to {MAX_USER_BYTES} bytes of UTF-8.")
+        raise refused(400, "bad-user", f"A user is a name of 1 to {MAX_USER_BYTES} bytes of UTF-8.")
     return name
 
 

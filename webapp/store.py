@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from config import Config
-from sessions.breaker import Breaker
-from sessions.cached import CachedHandler, Lookout
-from sessions.handler import Lifetimes, SessionHandler
-from sessions.memcached import MemcachedClock, MemcachedHandler
-from sessions.memcached_client import Memcached
-from sessions.mysql import Database, MySQLHandler
-from sessions.mysql_switch import MySQLSwitch
+from hopproof.handler import Lifetimes, ListingHandler
+from hopproof.memcached.alone import MemcachedHandler
+from hopproof.memcached.breaker import Breaker
+from hopproof.memcached.client import Memcached
+from hopproof.memcached.clock import MemcachedClock
+from hopproof.memcached.copies import CachedHandler
+from hopproof.memcached.lookout import Lookout
+from hopproof.memcached.mysql_switch import MySQLSwitch
+from hopproof.mysql import Database, MySQLHandler
 
 
-def web_handlers(config: Config) -> Callable[[], SessionHandler]:
+def web_handlers(config: Config) -> Callable[[], ListingHandler]:
     """Return a maker of the handlers that serve requests: on what store, behind what cache."""
     if config.store == "memcached":
         return memcached_handlers(config)
@@ -32,15 +34,15 @@ def web_handlers(config: Config) -> Callable[[], SessionHandler]:
 
 
 def janitor_handlers(
-    config: Config, goes_on: Callable[[], bool] = lambda: True
-) -> Callable[[], SessionHandler]:
-    """Return a maker of the handlers that clean, until goes_on says no.
+    config: Config, should_continue: Callable[[], bool] = lambda: True
+) -> Callable[[], ListingHandler]:
+    """Return a maker of the handlers that clean, until should_continue returns False.
 
     Copies need no cleaning: an expired one serves nobody.
     """
     if config.store == "memcached":
         return memcached_handlers(config)
-    return mysql_handlers(config, connections=1, goes_on=goes_on)
+    return mysql_handlers(config, connections=1, should_continue=should_continue)
 
 
 def memcached_handlers(config: Config) -> Callable[[], MemcachedHandler]:
@@ -65,7 +67,7 @@ def lifetimes(config: Config) -> Lifetimes:
 
 
 def mysql_handlers(
-    config: Config, connections: int, goes_on: Callable[[], bool] = lambda: True
+    config: Config, connections: int, should_continue: Callable[[], bool] = lambda: True
 ) -> Callable[[], MySQLHandler]:
     """Return a maker of handlers that share a pool of so many connections."""
     pool = database(config, connections).pool()
@@ -79,7 +81,7 @@ def mysql_handlers(
             clean_batch=config.janitor_batch,
             clean_pause_s=config.janitor_pause_ms / 1000,
             clean_grace_s=config.janitor_grace_s,
-            clean_goes_on=goes_on,
+            should_continue=should_continue,
         )
 
     return new_handler

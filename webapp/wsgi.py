@@ -8,9 +8,11 @@ import socket
 import log
 from app import build_app
 from config import DRAINING, METRICS, read_config
+from hopproof.bottle import SessionPlugin
+from hopproof.handler import SessionStoreUnavailable
+from hopproof.web import Cookie
 from metrics import Metrics
-from plugin import Cookie, SessionPlugin
-from sessions.handler import SessionStoreUnavailable
+from problem import ProblemError
 from store import web_handlers
 
 log.to_stdout()
@@ -37,6 +39,7 @@ application = build_app(
         Cookie(config.session_cookie, config.session_cookie_max_age_s, config.session_cookie_secure),
         config.session_touch_s,
         metrics.count_error,
+        ProblemError,
     ),
     # The container's own id. A slot name of the balancer would pass to the next container.
     server=f"web-{socket.gethostname()}",

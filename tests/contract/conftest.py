@@ -19,9 +19,9 @@ from database_server import INFRA, Admin, DatabaseServer, running
 from memcached_server import MemcachedServer, running_memcached
 from worlds import CachedWorld, MemcachedWorld, MemoryWorld, SqlWorld, World
 
-from sessions.handler import SessionHandler
-from sessions.mysql import Connection
-from sessions.pool import Pool
+from hopproof.handler import SessionHandler
+from hopproof.mysql.connection import Connection
+from hopproof.pool import Pool
 
 WayIn = tuple[DatabaseServer, Pool[Connection], Admin]
 

@@ -14,9 +14,10 @@ from functools import cache
 from threading import BrokenBarrierError
 from typing import Any
 
-from sessions.handler import Change, SessionConflict, SessionError, Written
-from sessions.mysql import Connection, Database, MySQLHandler
-from sessions.pool import Pool
+from hopproof.handler import Change, SessionConflict, SessionError
+from hopproof.mysql import Database, MySQLHandler
+from hopproof.mysql.connection import Connection
+from hopproof.pool import Pool
 
 SERVERS = 8
 # Far more than any of them needs; a process that died must not hang the others.
@@ -68,7 +69,7 @@ def pool_of(database: Database) -> Pool[Connection]:
 
 
 def answer_of(handler: MySQLHandler, act: Callable[[MySQLHandler], Any]) -> Any:
-    """Return what one request gets: the version or number, else what kind of error."""
+    """Return the answer to one request, or the kind of its error."""
     handler.open()
     try:
         result = act(handler)
@@ -76,14 +77,17 @@ def answer_of(handler: MySQLHandler, act: Callable[[MySQLHandler], Any]) -> Any:
         return f"{type(error).__name__}: {error}"
     finally:
         handler.close()
-    if isinstance(result, Written):
-        return "ok" if result.result is None else result.result
     return result
+
+
+def _written(handler: MySQLHandler, key: bytes, change: Change) -> Any:
+    result = handler.write(key, change)
+    return "ok" if result is None else result
 
 
 def write_each(database: Database, key: bytes, changes: Sequence[Change]) -> list[Any]:
     handler = MySQLHandler(pool_of(database), deadline_s=GIVE_UP_S)
-    return [answer_of(handler, lambda h, change=change: h.write(key, change)) for change in changes]
+    return [answer_of(handler, lambda h, change=change: _written(h, key, change)) for change in changes]
 
 
 def write_one_each(database: Database, changes: Sequence[tuple[bytes, Change]]) -> list[Any]:
@@ -92,7 +96,7 @@ def write_one_each(database: Database, changes: Sequence[tuple[bytes, Change]]) 
     answers = []
     for key, change in changes:
         together()
-        answers.append(answer_of(handler, lambda h, key=key, change=change: h.write(key, change)))
+        answers.append(answer_of(handler, lambda h, key=key, change=change: _written(h, key, change)))
     return answers
 
 

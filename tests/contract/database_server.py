@@ -13,7 +13,7 @@ from typing import Any
 import pymysql
 from deadline import until
 
-from sessions.mysql import Database
+from hopproof.mysql import Database
 
 # Read when testcontainers is imported. Ryuk would be one more image; the label below serves a sweeper too.
 os.environ.setdefault("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
@@ -22,6 +22,7 @@ os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 from testcontainers.core.container import DockerContainer
 
 INFRA = Path(__file__).parents[2] / "infra" / "mysql"
+SCHEMA = Path(__file__).parents[2] / "webapp" / "hopproof" / "mysql" / "schema"
 # A bare 2-core machine needs 10 s for the creation of the files.
 START_S = 120
 
@@ -111,7 +112,7 @@ def running(image_variable: str, settings: Path | None = None) -> Iterator[Datab
             pause_s=0.2,
         )
         with server.admin() as admin:
-            for schema in sorted((INFRA / "schema").glob("*.sql")):
+            for schema in sorted(SCHEMA.glob("*.sql")):
                 admin.ask(schema.read_text())
             for user in ("web", "janitor", "operator_reader", "operator"):
                 admin.ask(f"CREATE USER {user} IDENTIFIED BY %s", password)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from database_server import DockerContainer
 from deadline import until
 
-from sessions.cached import CacheUnavailable
-from sessions.memcached_client import Memcached
+from hopproof.memcached.cache import CacheUnavailable
+from hopproof.memcached.client import Memcached
 
 
 @dataclass

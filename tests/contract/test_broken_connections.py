@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 from deadline import until
-from worlds import PATIENT_S, new_key
+from worlds import PATIENT_S, content, new_key
 
-from sessions.handler import Change, SessionStoreUnavailable
-from sessions.mysql import MySQLHandler
+from hopproof.handler import Change, SessionStoreUnavailable
+from hopproof.mysql import MySQLHandler
 
 CHANGES = {
     "set": Change(set={"n": 2}),
@@ -27,7 +27,7 @@ each_change = pytest.mark.parametrize(
 def connection_of(handler):
     """The id of the connection that a handler holds, as the server knows it."""
     handler.read(bytes(32))
-    return handler._connection.thread_id()
+    return handler.connection.held.thread_id()
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_connection_that_broke_while_idle_is_noticed_before_a_write(sql_world,
     handler.open()
 
     handler.write(key, change)
-    assert handler._connection.thread_id() != connection_id
+    assert handler.connection.held.thread_id() != connection_id
 
 
 def test_all_connections_that_broke_while_idle_are_noticed(sql_world, pool):
@@ -85,7 +85,7 @@ def test_all_connections_that_broke_while_idle_are_noticed(sql_world, pool):
         until(connection.said_something)
 
     late = sql_world.new_handler(pool=pool)
-    assert late.write(sql_world.put(n=1), Change(set={"n": 2})).version == 2
+    assert late.write(sql_world.put(n=1), Change(add=("n", 1))) == 2
 
 
 def test_a_read_that_broke_in_the_midst_is_repeated(sql_world, handler):
@@ -129,7 +129,8 @@ def test_a_handler_works_again_after_its_connection_broke(sql_world, handler):
     key = sql_world.put(n=1)
     killed_in_the_midst(sql_world, handler, lambda: handler.write(key, Change(set={"n": 2})))
 
-    assert handler.write(key, Change(set={"n": 3})).version == 2
+    handler.write(key, Change(set={"n": 3}))
+    assert content(handler, key) == ({"n": 3}, 2, None)
 
 
 @pytest.mark.parametrize(
@@ -164,8 +165,9 @@ def test_a_row_that_somebody_keeps_locked_is_an_outage_and_nothing_is_changed(sq
             handler.write(key, Change(set={"n": 2}))
 
     assert handler.read(key).data == {"n": 1}
-    assert handler.write(key, Change(set={"n": 3})).version == 2
-    assert handler._connection.thread_id() == connection_id
+    handler.write(key, Change(set={"n": 3}))
+    assert content(handler, key) == ({"n": 3}, 2, None)
+    assert handler.connection.held.thread_id() == connection_id
 
 
 def test_a_row_that_is_locked_for_a_moment_is_waited_for(sql_world):
@@ -179,7 +181,8 @@ def test_a_row_that_is_locked_for_a_moment_is_waited_for(sql_world):
         until(lambda: sql_world.admin.sees(connection_id, "updating", "Updating"))
         admin.ask("COMMIT")
 
-        assert future.result().version == 3
+        assert future.result() is None
+    assert content(handler, key) == ({"n": 2}, 3, None)
 
 
 def test_a_statement_that_lost_a_deadlock_is_repeated(sql_world):
@@ -210,7 +213,8 @@ def test_a_locked_row_lets_other_sessions_pass(sql_world, handler):
         admin.ask("BEGIN")
         admin.ask("SELECT * FROM sessions WHERE id = %s FOR UPDATE", locked)
 
-        assert handler.write(free, Change(set={"n": 2})).version == 2
+        handler.write(free, Change(set={"n": 2}))
+    assert handler.read(free).data == {"n": 2}
 
 
 def test_a_locked_row_can_still_be_read(sql_world, handler):

@@ -3,7 +3,7 @@
 import pytest
 from worlds import new_key
 
-from sessions.handler import Change, SessionBroken, SessionGone
+from hopproof.handler import Change, SessionBroken, SessionGone
 
 LIVE = {
     "data": '{"n": 1}',

@@ -12,10 +12,10 @@ from memcached_server import Road, running_memcached
 from worlds import new_key
 
 from harness.deployment import freeze
-from sessions.cached import Lookout
-from sessions.handler import Change, SessionStoreUnavailable
-from sessions.memcached_client import Memcached
-from sessions.mysql_switch import MySQLSwitch
+from hopproof.handler import Change, SessionStoreUnavailable
+from hopproof.memcached.client import Memcached
+from hopproof.memcached.lookout import Lookout
+from hopproof.memcached.mysql_switch import MySQLSwitch
 
 pytestmark = pytest.mark.cached
 
@@ -235,7 +235,7 @@ def test_what_waits_for_the_others_keeps_no_connection(cached_world, servers, ro
     key = cached_world.put(a=1)
     one.read(key)
     kept = []
-    one.sleep = lambda seconds: kept.append(one.inner._connection)
+    one.sleep = lambda seconds: kept.append(one.inner.connection.held)
     road.block()
     one.write(key, Change(set={"a": 2}))
 
@@ -266,10 +266,10 @@ def test_nobody_goes_back_while_the_ways_to_memcached_come_and_go(cached_world, 
             at_least = record.highest
             handler.open()
             if chance.random() < 0.05:
-                n = handler.write(key, Change(add=("n", 1))).result
+                n = handler.write(key, Change(add=("n", 1)))
             else:
                 n = handler.read(key).data["n"]
-                if handler.inner._connection is None:
+                if handler.inner.connection.held is None:
                     copies.append(n)
             handler.close()
             assert n >= at_least

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from deadline import until
 
-from sessions.handler import SessionConflict, SessionStoreUnavailable
+from hopproof.handler import SessionConflict, SessionStoreUnavailable
 
 
 def test_cleaning_removes_expired_sessions_and_tells_how_many(world, handler):
@@ -113,7 +113,7 @@ def test_cleaning_that_is_told_to_stop_ends_after_its_batch_and_leaves_the_rest_
         sql_world.put(a=1)
     sql_world.age(10_000)
 
-    assert sql_world.new_handler(clean_batch=5, clean_goes_on=lambda: False).clean() == 5
+    assert sql_world.new_handler(clean_batch=5, should_continue=lambda: False).clean() == 5
     assert sql_world.new_handler(clean_batch=5).clean() == 7
 
 
@@ -142,7 +142,7 @@ def test_a_cleaner_that_fails_lets_the_next_one_work(sql_world):
     sql_world.age(10_000)
     handler = sql_world.new_handler()
     handler.read(key)
-    connection_id = handler._connection.thread_id()
+    connection_id = handler.connection.held.thread_id()
     with sql_world.server.admin() as admin, ThreadPoolExecutor(1) as executor:
         admin.ask("BEGIN")
         admin.ask("SELECT * FROM sessions FOR UPDATE")

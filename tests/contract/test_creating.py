@@ -1,11 +1,14 @@
 import pytest
 from worlds import content, new_key
 
-from sessions.handler import Change, Lifetimes, SessionConflict, Written
+from hopproof.handler import NOBODY, Change, Lifetimes, SessionConflict
 
 
 def test_a_new_session_starts_at_version_one(handler):
-    assert handler.write(new_key(), Change(set={"n": 1}, create=True)) == Written(version=1)
+    key = new_key()
+    handler.write(key, Change(set={"n": 1}, create=True))
+
+    assert handler.read(key).version == 1
 
 
 def test_a_new_session_may_be_empty(handler):
@@ -18,14 +21,14 @@ def test_a_new_session_may_be_empty(handler):
 def test_a_new_session_may_start_with_a_count(handler):
     key = new_key()
 
-    assert handler.write(key, Change(add=("n", 5), create=True)).result == 5
+    assert handler.write(key, Change(add=("n", 5), create=True)) == 5
     assert handler.read(key).data == {"n": 5}
 
 
 def test_a_new_session_may_start_with_a_list(handler):
     key = new_key()
 
-    assert handler.write(key, Change(append=("list", "a"), create=True)).result == 1
+    assert handler.write(key, Change(append=("list", "a"), create=True)) == 1
     assert handler.read(key).data == {"list": ["a"]}
 
 
@@ -68,3 +71,17 @@ def test_no_session_is_idle_for_longer_than_its_absolute_timeout(world):
     handler.write(key, Change(set={"n": 1}, create=True))
 
     assert handler.read(key).ttl_s <= 100
+
+
+def test_a_session_may_begin_empty(world, handler, other):
+    key = new_key()
+
+    assert handler.write(key, Change(create=True)) is None
+    assert content(other, key) == ({}, 1, None)
+
+
+def test_a_session_that_begins_without_a_user_may_say_so(world, handler, other):
+    key = new_key()
+    handler.write(key, Change(user=NOBODY, create=True))
+
+    assert content(other, key) == ({}, 1, None)

@@ -14,7 +14,7 @@ from crowd import (
 )
 from worlds import new_key
 
-from sessions.handler import Change
+from hopproof.handler import Change
 
 EACH = 25
 ROUNDS = 10

@@ -1,7 +1,7 @@
 import pytest
 from worlds import new_key
 
-from sessions.handler import Change, Lifetimes, SessionGone
+from hopproof.handler import Change, Lifetimes, SessionGone
 
 LATE_WRITES = [
     pytest.param(Change(), id="touch"),

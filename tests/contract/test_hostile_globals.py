@@ -6,9 +6,9 @@ import pymysql
 import pytest
 from worlds import content, new_key
 
-from sessions.handler import Change, SessionStoreUnavailable
-from sessions.mysql import SESSION_SETTINGS
-from sessions.mysql_switch import MySQLSwitch
+from hopproof.handler import Change, SessionStoreUnavailable
+from hopproof.memcached.mysql_switch import MySQLSwitch
+from hopproof.mysql.database import SESSION_SETTINGS
 
 HOSTILE = {
     "autocommit": "0",
@@ -145,9 +145,9 @@ def pool(sql_world):
 def test_a_connection_that_leads_to_the_wrong_server_is_dropped(sql_world, pool, code):
     handler = sql_world.new_handler(pool=pool)
     with pytest.raises(SessionStoreUnavailable):
-        handler._ask(f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {code}, MESSAGE_TEXT = 'gone'")
+        handler.connection.ask(f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {code}, MESSAGE_TEXT = 'gone'")
 
-    assert handler._connection is None
+    assert handler.connection.held is None
     assert pool._idle == []
     assert handler.read(new_key()) is None
 
@@ -155,9 +155,9 @@ def test_a_connection_that_leads_to_the_wrong_server_is_dropped(sql_world, pool,
 def test_any_other_error_of_a_statement_keeps_the_connection(sql_world, pool):
     handler = sql_world.new_handler(pool=pool)
     with pytest.raises(SessionStoreUnavailable):
-        handler._ask("SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1644, MESSAGE_TEXT = 'no'")
+        handler.connection.ask("SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1644, MESSAGE_TEXT = 'no'")
 
-    assert handler._connection is not None
+    assert handler.connection.held is not None
 
 
 def test_a_read_only_server_is_an_outage_for_writes_and_keeps_no_connection(sql_world, pool):
@@ -167,9 +167,10 @@ def test_a_read_only_server_is_an_outage_for_writes_and_keeps_no_connection(sql_
     try:
         with pytest.raises(SessionStoreUnavailable, match=r"read[-_]only"):
             handler.write(key, Change(set={"n": 2}))
-        assert handler._connection is None
+        assert handler.connection.held is None
         assert handler.read(key).data == {"n": 1}
     finally:
         sql_world.admin.ask("SET GLOBAL read_only = OFF")
 
-    assert handler.write(key, Change(set={"n": 3})).version == 2
+    handler.write(key, Change(set={"n": 3}))
+    assert handler.read(key).data == {"n": 3}

@@ -5,7 +5,7 @@ import math
 import pytest
 from worlds import content, new_key
 
-from sessions.handler import Change, SessionRefused
+from hopproof.handler import Change, SessionRefused
 
 LARGEST = 2**53 - 1
 
@@ -90,14 +90,14 @@ def test_what_is_not_i_json_cannot_be_set(world, handler, value):
 
     with pytest.raises(SessionRefused) as refusal:
         handler.write(key, Change(set={"bad": value}))
-    assert (refusal.value.reason, refusal.value.key) == ("not-i-json", "bad")
+    assert (refusal.value.reason, refusal.value.name) == ("not-i-json", "bad")
 
 
 @refused()
 def test_what_is_not_i_json_cannot_start_a_session(world, handler, value):
     with pytest.raises(SessionRefused) as refusal:
         handler.write(new_key(), Change(set={"bad": value}, create=True))
-    assert (refusal.value.reason, refusal.value.key) == ("not-i-json", "bad")
+    assert (refusal.value.reason, refusal.value.name) == ("not-i-json", "bad")
     assert world.row_count() == 0
 
 
@@ -107,14 +107,14 @@ def test_what_is_not_i_json_cannot_be_appended(world, handler, value):
 
     with pytest.raises(SessionRefused) as refusal:
         handler.write(key, Change(append=("bad", value)))
-    assert (refusal.value.reason, refusal.value.key) == ("not-i-json", "bad")
+    assert (refusal.value.reason, refusal.value.name) == ("not-i-json", "bad")
 
 
 @refused()
 def test_what_is_not_i_json_cannot_start_a_list(world, handler, value):
     with pytest.raises(SessionRefused) as refusal:
         handler.write(new_key(), Change(append=("bad", value), create=True))
-    assert (refusal.value.reason, refusal.value.key) == ("not-i-json", "bad")
+    assert (refusal.value.reason, refusal.value.name) == ("not-i-json", "bad")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_change_with_one_bad_key_changes_nothing(world, handler, change):
     with pytest.raises(SessionRefused) as refusal:
         handler.write(key, change)
 
-    assert refusal.value.key == "bad"
+    assert refusal.value.name == "bad"
     assert content(handler, key) == before
 
 
@@ -147,7 +147,7 @@ def test_a_key_that_is_not_i_json_cannot_be_set(world, handler, bad):
 
     with pytest.raises(SessionRefused) as refusal:
         handler.write(key, Change(set={bad: 1}))
-    assert (refusal.value.reason, refusal.value.key) == ("not-i-json", bad)
+    assert (refusal.value.reason, refusal.value.name) == ("not-i-json", bad)
 
 
 @pytest.mark.parametrize("bad", BAD_KEYS, ids=ascii)
@@ -181,7 +181,7 @@ def test_a_summand_beyond_the_integers_is_refused(world, handler, start, n):
 
     with pytest.raises(SessionRefused) as refusal:
         handler.write(key, Change(add=("n", n)))
-    assert (refusal.value.reason, refusal.value.key) == ("not-i-json", "n")
+    assert (refusal.value.reason, refusal.value.name) == ("not-i-json", "n")
     assert handler.read(key).data == start
 
 

@@ -10,10 +10,11 @@ import pytest
 from test_unreachable import GENEROUS_S, VERBS, free_port
 from worlds import MemcachedWorld, new_key
 
-from sessions.cached import CacheUnavailable
-from sessions.handler import Change, SessionGone, SessionStoreUnavailable
-from sessions.memcached import MemcachedClock, MemcachedHandler
-from sessions.memcached_client import Memcached
+from hopproof.handler import Change, SessionGone, SessionStoreUnavailable
+from hopproof.memcached.alone import MemcachedHandler
+from hopproof.memcached.cache import CacheUnavailable
+from hopproof.memcached.client import Memcached
+from hopproof.memcached.clock import MemcachedClock
 
 pytestmark = pytest.mark.memcached
 
@@ -82,9 +83,7 @@ def on(alone, items):
 def test_no_count_is_lost_and_no_number_is_given_twice(alone):
     key = alone.put(n=100)
 
-    answers = at_once(
-        alone, lambda handler: [handler.write(key, Change(add=("n", 1))).result for _ in range(EACH)]
-    )
+    answers = at_once(alone, lambda handler: [handler.write(key, Change(add=("n", 1))) for _ in range(EACH)])
 
     assert sorted(chain(*answers)) == list(range(101, 101 + SERVERS * EACH))
 

@@ -17,10 +17,10 @@ from prometheus_client import CollectorRegistry
 from test_broken_rows import BROKEN, BROKEN_NAMES, put_row
 from worlds import content, new_key
 
-from hopproof.__main__ import main
-from hopproof.crawler import Crawler
-from hopproof.table import BrokenRow, Table
-from sessions.handler import Change, SessionGone
+from hopproof.handler import Change, SessionGone
+from hopproof_operator.__main__ import main
+from hopproof_operator.crawler import Crawler
+from hopproof_operator.table import BrokenRow, Table
 
 # Each run is taken for a process of its own, whose end closes its connections.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -439,7 +439,7 @@ def process(sql_world, tmp_path):
         "WITH RECURSIVE numbers AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000) "
         "SELECT UNHEX(SHA2(n, 256)), '{}', 1, 0, 4000000000, 4000000000 FROM numbers"
     )
-    path = f"{ROOT / 'webapp'}:{ROOT / 'infra/operator'}"
+    path = f"{ROOT / 'webapp'}:{ROOT / 'webapp/operator'}"
     env = os.environ | environment(sql_world, tmp_path) | {"PYTHONPATH": path}
     started = []
 

@@ -8,13 +8,7 @@ import pytest
 from deadline import until
 from worlds import new_key
 
-from sessions.handler import (
-    Change,
-    SessionConflict,
-    SessionGone,
-    SessionRefused,
-    SessionStoreUnavailable,
-)
+from hopproof.handler import Change, SessionConflict, SessionGone, SessionRefused, SessionStoreUnavailable
 
 
 @pytest.fixture
@@ -92,7 +86,7 @@ def test_a_request_that_fails_gives_its_connection_back(sql_world, one, act, err
 def test_a_connection_that_was_killed_makes_room_for_another(sql_world, one):
     handler = sql_world.new_handler(pool=one)
     handler.read(new_key())
-    sql_world.admin.ask(f"KILL {handler._connection.thread_id()}")
+    sql_world.admin.ask(f"KILL {handler.connection.held.thread_id()}")
     with pytest.raises(SessionStoreUnavailable):
         handler.write(new_key(), Change())
     handler.close()
@@ -139,7 +133,7 @@ forks = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def thread_id_of_a_read(world, pool):
     handler = world.new_handler(pool=pool)
     handler.read(new_key())
-    thread_id = handler._connection.thread_id()
+    thread_id = handler.connection.held.thread_id()
     handler.close()
     return thread_id
 
@@ -214,4 +208,4 @@ def test_a_closed_handler_borrows_nothing(sql_world):
 
     with pytest.raises(RuntimeError, match="between open and close"):
         handler.read(new_key())
-    assert handler._connection is None
+    assert handler.connection.held is None

@@ -1,7 +1,7 @@
 import pytest
 from worlds import content, new_key
 
-from sessions.handler import Change, Lifetimes
+from hopproof.handler import Change, Lifetimes
 
 LIFETIMES = Lifetimes()
 
@@ -80,7 +80,7 @@ def test_reading_tells_how_much_a_touch_would_gain(world, handler):
     key = world.put(n=1)
     world.age(100)
 
-    assert handler.read(key).touch_gains_s == pytest.approx(100, abs=5)
+    assert handler.read(key).extendable_s == pytest.approx(100, abs=5)
 
 
 def test_a_touch_gains_nothing_when_the_absolute_timeout_is_near(world):
@@ -89,7 +89,7 @@ def test_a_touch_gains_nothing_when_the_absolute_timeout_is_near(world):
     handler.write(key, Change(set={"n": 1}, create=True))
     world.age(100)
 
-    assert handler.read(key).touch_gains_s == 0
+    assert handler.read(key).extendable_s == 0
 
 
 def test_what_was_read_is_a_copy(world, handler):

@@ -1,9 +1,9 @@
 from itertools import pairwise
 
 import pytest
-from worlds import new_key
+from worlds import content, new_key
 
-from sessions.handler import Change, Lifetimes, SessionConflict, SessionGone, SessionRefused
+from hopproof.handler import NOBODY, Change, Lifetimes, SessionConflict, SessionGone, SessionRefused
 
 
 def test_a_session_lives_on_under_its_new_key(world, handler):
@@ -38,7 +38,7 @@ def test_pending_changes_move_along(world, handler):
 def test_a_count_can_be_part_of_a_login(world, handler):
     old, new = world.put(n=1), new_key()
 
-    assert handler.write(old, Change(add=("n", 1), rotate_to=new)).result == 2
+    assert handler.write(old, Change(add=("n", 1), rotate_to=new)) == 2
     assert handler.read(new).data == {"n": 2}
 
 
@@ -59,7 +59,7 @@ def test_a_rotation_without_a_user_keeps_who_was_logged_in(world, handler):
 def test_a_rotation_makes_the_next_version(world, handler):
     old, new = world.put(a=1), new_key()
 
-    assert handler.write(old, Change(rotate_to=new)).version == 2
+    handler.write(old, Change(rotate_to=new))
     assert handler.read(new).version == 2
 
 
@@ -166,3 +166,28 @@ def test_a_session_can_be_rotated_again_and_again(world, handler):
         handler.write(old, Change(rotate_to=new))
 
     assert [handler.read(key) is not None for key in keys] == [False] * 5 + [True]
+
+
+def test_a_session_can_be_taken_away_from_its_user(world, handler, other):
+    old, new = world.put("ada", cart=["tea"]), new_key()
+    handler.write(old, Change(user=NOBODY, rotate_to=new))
+
+    assert content(other, new) == ({"cart": ["tea"]}, 2, None)
+    assert other.sessions_of_user("ada") == []
+
+
+def test_a_session_can_lose_its_user_and_keep_its_key(world, handler, other):
+    key = world.put("ada", n=1)
+    handler.write(key, Change(user=NOBODY))
+
+    assert content(other, key) == ({"n": 1}, 2, None)
+    assert other.end_user("ada") == 0
+
+
+def test_a_rotation_without_a_login_keeps_the_user(world, handler, other):
+    old, new = world.put("ada", n=1), new_key()
+    handler.write(old, Change(rotate_to=new))
+
+    assert content(other, new) == ({"n": 1}, 2, "ada")
+    assert other.read(old) is None
+    assert [listed.key for listed in other.sessions_of_user("ada")] == [new]

@@ -3,7 +3,7 @@
 import pytest
 from worlds import content, new_key
 
-from sessions.handler import Change, SessionRefused
+from hopproof.handler import Change, SessionRefused
 
 SMALL, LARGE = "x" * 48 * 1024, "x" * 80 * 1024
 
@@ -78,7 +78,7 @@ def test_a_list_grows_up_to_the_limit_and_no_further(world, handler):
     key = world.put(list=[])
     quarter = "x" * 16 * 1024
     for length in (1, 2, 3):
-        assert handler.write(key, Change(append=("list", quarter))).result == length
+        assert handler.write(key, Change(append=("list", quarter))) == length
 
     too_large(handler, key, Change(append=("list", quarter * 2)))
     assert len(handler.read(key).data["list"]) == 3

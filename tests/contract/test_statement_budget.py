@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from worlds import new_key
 
-from sessions.handler import Change, SessionGone, SessionRefused
+from hopproof.handler import Change, SessionGone, SessionRefused
 
 
 class Counted:

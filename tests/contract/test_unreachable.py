@@ -6,8 +6,9 @@ import time
 import pytest
 from worlds import new_key
 
-from sessions.handler import Change, SessionStoreUnavailable
-from sessions.mysql import Connection, Database, MySQLHandler
+from hopproof.handler import Change, SessionStoreUnavailable
+from hopproof.mysql import Database, MySQLHandler
+from hopproof.mysql.connection import Connection
 
 DEADLINE_S = 0.5
 # Twice the deadline and a slow machine's second: what matters is that it is not 10 s or for ever.
@@ -69,7 +70,7 @@ def test_a_second_verb_of_the_same_request_has_no_second_deadline(silent_port):
 
 def test_the_next_request_has_a_deadline_of_its_own():
     handler = handler_at(free_port())
-    handler._left_s = 0
+    handler.connection._left_s = 0
     handler.open()
 
     with pytest.raises(SessionStoreUnavailable, match="Can't connect"):

@@ -8,15 +8,18 @@ from typing import Any, Protocol
 
 from database_server import Admin, DatabaseServer
 
-from sessions.breaker import Breaker
-from sessions.cached import CachedHandler, Lookout
-from sessions.handler import Change, Json, Lifetimes, SessionHandler
-from sessions.memcached import MemcachedClock, MemcachedHandler
-from sessions.memcached_client import Memcached
-from sessions.memory import MemoryHandler
-from sessions.mysql import Connection, MySQLHandler
-from sessions.mysql_switch import MySQLSwitch
-from sessions.pool import Pool
+from hopproof.handler import Change, Json, Lifetimes, SessionHandler
+from hopproof.memcached.alone import MemcachedHandler
+from hopproof.memcached.breaker import Breaker
+from hopproof.memcached.client import Memcached
+from hopproof.memcached.clock import MemcachedClock
+from hopproof.memcached.copies import CachedHandler
+from hopproof.memcached.lookout import Lookout
+from hopproof.memcached.mysql_switch import MySQLSwitch
+from hopproof.memory import MemoryHandler
+from hopproof.mysql import MySQLHandler
+from hopproof.mysql.connection import Connection
+from hopproof.pool import Pool
 
 # Long enough that no test is timed by it, unlike the 2.5 s of a request.
 PATIENT_S = 20

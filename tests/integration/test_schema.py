@@ -22,7 +22,7 @@ def apply(deployment: Deployment, folder: Path, *, fails: bool = False) -> str:
 def schema(deployment: Deployment, tmp_path: Path) -> Iterator[Path]:
     """The project's schema, to be added to; applied to a database that holds one session."""
     folder = tmp_path / "schema"
-    shutil.copytree(ROOT / "infra/mysql/schema", folder)
+    shutil.copytree(ROOT / "webapp/hopproof/mysql/schema", folder)
     tmp_path.chmod(0o755)
     apply(deployment, folder)
     deployment.sql(

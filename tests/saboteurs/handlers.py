@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import plugin
 import store
-from sessions.handler import Change, SessionGone, SessionHandler, SessionStoreUnavailable, Stored, Written
-from sessions.memory import MemoryHandler
-from sessions.mysql import CREATE, MySQLHandler
+from hopproof import web
+from hopproof.handler import Change, SessionGone, SessionHandler, SessionStoreUnavailable, Stored
+from hopproof.memory import MemoryHandler
+from hopproof.mysql import MySQLHandler
 
 
 class Broken:
@@ -30,11 +30,11 @@ class Broken:
 class AcknowledgeThenWrite(Broken):
     """Says of an append that it is done, and does it a second later, if it still lives then."""
 
-    def write(self, key: bytes, change: Change) -> Written:
+    def write(self, key: bytes, change: Change) -> int | None:
         stored = self.inner.read(key) if change.append else None
         if stored is None or change.append is None:
             return self.inner.write(key, change)
-        inner = replace(self.inner, _connection=None)
+        inner = replace(self.inner)
 
         def later() -> None:
             time.sleep(1)
@@ -45,13 +45,13 @@ class AcknowledgeThenWrite(Broken):
                 inner.close()
 
         threading.Thread(target=later, daemon=True).start()
-        return Written(None, len(stored.data.get(change.append[0], ())) + 1)
+        return len(stored.data.get(change.append[0], ())) + 1
 
 
 class WholeBlobWriteBack(Broken):
     """Reads the session, changes the copy, writes all of it: what happened in between is undone."""
 
-    def write(self, key: bytes, change: Change) -> Written:
+    def write(self, key: bytes, change: Change) -> int | None:
         stored = None if change.create or change.rotate_to else self.inner.read(key)
         if stored is None:
             return self.inner.write(key, change)
@@ -67,7 +67,7 @@ class WholeBlobWriteBack(Broken):
         gone = stored.data.keys() & change.remove
         kept = {name: value for name, value in data.items() if name not in gone}
         self.inner.write(key, Change(set=kept, remove=gone))
-        return Written(None, result)
+        return result
 
 
 class TouchRollsBack(Broken):
@@ -77,9 +77,9 @@ class TouchRollsBack(Broken):
 
     def read(self, key: bytes) -> Stored | None:
         self._read = self.inner.read(key)
-        return self._read and replace(self._read, touch_gains_s=10**6)
+        return self._read and replace(self._read, extendable_s=10**6)
 
-    def write(self, key: bytes, change: Change) -> Written:
+    def write(self, key: bytes, change: Change) -> int | None:
         if change.is_touch and self._read is not None:
             return self.inner.write(key, Change(set=self._read.data))
         return self.inner.write(key, change)
@@ -88,11 +88,11 @@ class TouchRollsBack(Broken):
 class Upsert(Broken):
     """Writes whether the session lives or not, so a slow request revives it."""
 
-    def write(self, key: bytes, change: Change) -> Written:
+    def write(self, key: bytes, change: Change) -> int | None:
         try:
             return self.inner.write(key, change)
         except SessionGone:
-            self.inner._ask("DELETE FROM sessions WHERE id = %(key)s", key=key)
+            self.inner.connection.ask("DELETE FROM sessions WHERE id = %(key)s", key=key)
             return self.inner.write(key, replace(change, create=True, rotate_to=None, expected_version=None))
 
 
@@ -103,12 +103,12 @@ class ExpiryOnlyInClean(Broken):
         self._revive(key)
         return self.inner.read(key)
 
-    def write(self, key: bytes, change: Change) -> Written:
+    def write(self, key: bytes, change: Change) -> int | None:
         self._revive(key)
         return self.inner.write(key, change)
 
     def _revive(self, key: bytes) -> None:
-        self.inner._ask(
+        self.inner.connection.ask(
             "UPDATE sessions SET expires_at = UNIX_TIMESTAMP() + 60 "
             "WHERE id = %(key)s AND data IS NOT NULL AND expires_at <= UNIX_TIMESTAMP()",
             key=key,
@@ -127,7 +127,7 @@ class OwnClock(ExpiryOnlyInClean):
             super()._revive(key)
 
     def _ahead_s(self) -> float:
-        database_s = float(self.inner._ask("SELECT UNIX_TIMESTAMP(NOW(6))").rows[0][0])
+        database_s = float(self.inner.connection.ask("SELECT UNIX_TIMESTAMP(NOW(6))").rows[0][0])
         return time.time() - float(database_s)
 
 
@@ -147,7 +147,7 @@ class LastAnswerAgain(Broken):
 class AdoptUnknownIds(Broken):
     """Creates a session under whatever id comes."""
 
-    def write(self, key: bytes, change: Change) -> Written:
+    def write(self, key: bytes, change: Change) -> int | None:
         try:
             return self.inner.write(key, change)
         except SessionGone as gone:
@@ -162,8 +162,8 @@ class CreateOnRead(Broken):
     def read(self, key: bytes) -> Stored | None:
         found = self.inner.read(key)
         if found is None:
-            self.inner._ask(
-                CREATE.replace("INSERT", "INSERT IGNORE"),
+            self.inner.connection.ask(
+                MySQLHandler.CREATE.replace("INSERT", "INSERT IGNORE"),
                 key=key,
                 data="{}",
                 user=None,
@@ -189,7 +189,7 @@ def _shifted_clean(by_timeouts: int) -> type[Broken]:
 
         def clean(self) -> int:
             idle_s = self.inner.lifetimes.idle_s
-            return self.inner._ask(
+            return self.inner.connection.ask(
                 "DELETE FROM sessions WHERE expires_at <= UNIX_TIMESTAMP() + %(seconds)s",
                 seconds=by_timeouts * idle_s,
             ).matched
@@ -226,7 +226,7 @@ def saboteur() -> str:
 
 def sabotage() -> None:
     """Have the composition root, which comes next, put the parts together from what is broken."""
-    real_key_of, real_handlers = plugin.key_of, store.mysql_handlers
+    real_key_of, real_handlers = web.key_of, store.mysql_handlers
 
     def key_of(session_id: str) -> bytes:
         return real_key_of(session_id.lower() if saboteur() == "case-folded-ids" else session_id)
@@ -239,4 +239,4 @@ def sabotage() -> None:
 
         return new_broken_handler
 
-    plugin.key_of, store.mysql_handlers = key_of, mysql_handlers
+    web.key_of, store.mysql_handlers = key_of, mysql_handlers

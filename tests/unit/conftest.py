@@ -10,8 +10,10 @@ from recorded import RecordedHandler, Visit
 from wsgi_client import Browser
 
 from app import build_app
+from hopproof.bottle import SessionPlugin
+from hopproof.web import Cookie
 from metrics import Metrics
-from plugin import Cookie, SessionPlugin
+from problem import ProblemError
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ class Site:
     def __post_init__(self) -> None:
         metrics = Metrics()
         self.app = build_app(
-            SessionPlugin(lambda: self.handler, Cookie(), on_error=metrics.count_error),
+            SessionPlugin(lambda: self.handler, on_error=metrics.count_error, answer_problem=ProblemError),
             server="web-test",
             is_draining=lambda: self.is_draining,
             store_answers=lambda: not self.handler.is_down,

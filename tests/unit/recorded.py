@@ -6,9 +6,9 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sessions.handler import Change, Listed, SessionBroken, SessionStoreUnavailable, Stored, Written
-from sessions.memory import MemoryHandler
-from sessions.session import Session
+from hopproof.handler import Change, Listed, SessionBroken, SessionStoreUnavailable, Stored
+from hopproof.memory import MemoryHandler
+from hopproof.session import Session
 
 
 @dataclass
@@ -45,7 +45,7 @@ class RecordedHandler:
         self._check(key)
         return self.store.read(key)
 
-    def write(self, key: bytes, change: Change) -> Written:
+    def write(self, key: bytes, change: Change) -> int | None:
         self._call("write", change)
         self._check(key)
         self.before_write(key)

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sessions.cached import CachedHandler, CacheUnavailable, Item, Lookout, SwitchSeen
-from sessions.handler import Change, Json, SessionStoreUnavailable, Stored, Written
-from sessions.memory import MemoryHandler
+from hopproof.handler import Change, Json, SessionStoreUnavailable, Stored
+from hopproof.memcached.cache import CacheUnavailable, Item
+from hopproof.memcached.copies import CachedHandler
+from hopproof.memcached.lookout import Lookout, SwitchSeen
+from hopproof.memory import MemoryHandler
 
 
 @dataclass
@@ -124,7 +126,7 @@ class Store:
         self.reads += 1
         return self._do("read", lambda: self.inner.read(key))
 
-    def write(self, key: bytes, change: Change) -> Written:
+    def write(self, key: bytes, change: Change) -> int | None:
         return self._do("write", lambda: self.inner.write(key, change))
 
     def destroy(self, key: bytes) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sessions.breaker import Breaker
-from sessions.cached import CacheUnavailable
+from hopproof.memcached.breaker import Breaker
+from hopproof.memcached.cache import CacheUnavailable
 
 
 class Cache:

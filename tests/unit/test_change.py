@@ -1,7 +1,7 @@
 import pytest
 from recorded import new_key
 
-from sessions.handler import Change, SessionGone, SessionRefused
+from hopproof.handler import Change, SessionGone, SessionRefused
 
 
 @pytest.mark.parametrize(
@@ -63,4 +63,4 @@ def test_an_error_tells_whether_the_session_was_ended():
 def test_a_refusal_carries_its_evidence():
     refusal = SessionRefused("wrong-type", "n", "n holds no list")
 
-    assert (refusal.reason, refusal.key, str(refusal)) == ("wrong-type", "n", "n holds no list")
+    assert (refusal.reason, refusal.name, str(refusal)) == ("wrong-type", "n", "n holds no list")

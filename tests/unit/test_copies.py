@@ -3,8 +3,8 @@
 import pytest
 from servers import Server, Servers
 
-from sessions.cached import LEASE, LEASE_S, MARK_S, name_of
-from sessions.handler import Change, SessionConflict, SessionRefused, SessionStoreUnavailable
+from hopproof.handler import Change, SessionConflict, SessionRefused, SessionStoreUnavailable
+from hopproof.memcached.copies import LEASE, LEASE_S, MARK_S, name_of
 
 NEW, OLD = {"a": 2}, {"a": 1}
 

@@ -16,9 +16,9 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from config import read_config
-from hopproof.crawler import MAX_NAMED, Crawler, crawler_for
-from hopproof.table import BrokenRow, Row
-from sessions.handler import SessionStoreUnavailable
+from hopproof.handler import SessionStoreUnavailable
+from hopproof_operator.crawler import MAX_NAMED, Crawler, crawler_for
+from hopproof_operator.table import BrokenRow, Row
 
 ROOT = Path(__file__).parents[2]
 START = 1_700_000_000
@@ -254,22 +254,22 @@ def test_sessions_in_memcached_alone_leave_it_idle_after_one_line(caplog):
 
 # The database hangs, so it ends in the midst of a walk; or it rests.
 RUNNING = """
-import runpy, sys, time, hopproof.table, prometheus_client
+import runpy, sys, time, hopproof_operator.table, prometheus_client
 prometheus_client.start_http_server = lambda port: None  # somebody else may be at it
 def asked(*arguments):
     print("begins", flush=True)
     time.sleep(60)
-hopproof.table.Table.now_and_first_expiry = asked
+hopproof_operator.table.Table.now_and_first_expiry = asked
 if sys.argv[1] == "rests":
     time.sleep = lambda seconds, sleep=time.sleep: (print("begins", flush=True), sleep(seconds))
-runpy.run_module("hopproof.crawler", run_name="__main__", alter_sys=True)
+runpy.run_module("hopproof_operator.crawler", run_name="__main__", alter_sys=True)
 """
 
 
 @pytest.mark.parametrize(("doing", "store"), [("walks", "mysql"), ("rests", "memcached")])
 def test_a_stop_ends_it_at_once(tmp_path, doing, store):
     (tmp_path / "password").write_text("secret")
-    path = f"{ROOT / 'webapp'}:{ROOT / 'infra/operator'}"
+    path = f"{ROOT / 'webapp'}:{ROOT / 'webapp/operator'}"
     env = {"PYTHONPATH": path, "DB_PASSWORD_FILE": str(tmp_path / "password"), "STORE": store}
     with subprocess.Popen(
         [sys.executable, "-c", RUNNING, doing], env=os.environ | env, stdout=subprocess.PIPE

@@ -1,8 +1,9 @@
 import pytest
 
 from app import build_app
+from hopproof.bottle import SessionPlugin
+from hopproof.web import Cookie
 from metrics import Metrics
-from plugin import Cookie, SessionPlugin
 
 REQUESTS = [
     ("GET", "/", 200),

@@ -1,6 +1,6 @@
 import pytest
 
-from sessions.ijson import NotIJson, parse
+from hopproof.ijson import NotIJson, parse
 
 REFUSED = {
     "nothing": b"",

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from hopproof.handler import SessionConflict, SessionStoreUnavailable
 from janitor import clean_every
-from sessions.handler import SessionConflict, SessionStoreUnavailable
 
 
 class Broom:

@@ -15,10 +15,10 @@ WEBAPP = Path(__file__).parents[2] / "webapp"
 # Rests of no length, and no log in between: most signals come while a rest begins or ends.
 RESTLESS = """
 import dataclasses, janitor, logging
-from sessions.memory import MemoryHandler
+from hopproof.memory import MemoryHandler
 read_config = janitor.read_config
 janitor.read_config = lambda env: dataclasses.replace(read_config(env), janitor_period_s=0)
-janitor.janitor_handlers = lambda config, goes_on: MemoryHandler
+janitor.janitor_handlers = lambda config, should_continue: MemoryHandler
 janitor.start_http_server = lambda port: None  # somebody else may be at it
 logging.disable()
 print("begins", flush=True)

@@ -14,8 +14,8 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 import janitor
-from sessions.handler import SessionConflict, SessionStoreUnavailable
-from sessions.memory import MemoryHandler
+from hopproof.handler import SessionConflict, SessionStoreUnavailable
+from hopproof.memory import MemoryHandler
 
 WEBAPP = Path(__file__).parents[2] / "webapp"
 
@@ -103,7 +103,7 @@ COUNTING = """
 import os, signal, sys
 from pathlib import Path
 from metrics import Metrics
-from sessions.handler import SessionStoreUnavailable
+from hopproof.handler import SessionStoreUnavailable
 metrics = Metrics(Path(sys.argv[1]))
 for _ in range(int(sys.argv[2])):
     metrics.count_request({"REQUEST_METHOD": "GET"}, "200 OK", 0.01)

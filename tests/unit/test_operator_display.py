@@ -6,10 +6,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from hopproof.__main__ import main, seconds, size_in_bytes
-from hopproof.display import RowLines, duration, figures, iso, redacted, size, visible
-from hopproof.table import Row, share_done
-from hopproof.tally import BYTES, MAX_USERS, Distinct, Histogram, Tally
+from hopproof_operator.__main__ import main, seconds, size_in_bytes
+from hopproof_operator.display import RowLines, duration, figures, iso, redacted, size, visible
+from hopproof_operator.table import Row, share_done
+from hopproof_operator.tally import BYTES, MAX_USERS, Distinct, Histogram, Tally
 
 
 def row(user="ada", *, state="live", age_s=60, ttl_s=1740, json_bytes=100, key=b"k" * 32):

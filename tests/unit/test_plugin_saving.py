@@ -1,7 +1,7 @@
 import pytest
 from bottle import HTTPResponse, abort, redirect, response
 
-from plugin import key_of
+from hopproof.web import key_of
 
 
 def stored(browser, visit):
@@ -147,8 +147,8 @@ def test_a_route_that_yields_is_refused_when_it_is_installed(serve):
         serve(route).app.routes[0].call()
 
 
-@pytest.mark.parametrize("use", [lambda s: s.get("a"), lambda s: s.update(a=1), lambda s: s.add("n")])
-def test_a_session_refuses_to_be_used_when_its_route_has_returned(serve, use):
+@pytest.mark.parametrize("use", [lambda s: s.update(a=1), lambda s: s.add("n"), lambda s: s.destroy()])
+def test_a_session_refuses_to_be_changed_when_its_route_has_returned(serve, use):
     kept = []
     serve(lambda session: kept.append(session)).ask("POST", "/")
 

@@ -1,7 +1,7 @@
 import pytest
 from recorded import new_key
 
-from sessions.handler import Change, SessionGone, SessionRefused, SessionStoreUnavailable
+from hopproof.handler import Change, SessionGone, SessionRefused, SessionStoreUnavailable
 
 
 def test_an_untouched_session_asks_nothing_of_the_store(visit):
@@ -400,7 +400,7 @@ def test_a_value_that_cannot_be_kept_is_refused_by_name(visit, bad):
 
     with pytest.raises(SessionRefused) as refusal:
         session.save()
-    assert refusal.value.key == "bad"
+    assert refusal.value.name == "bad"
 
 
 def test_a_value_that_was_made_unkeepable_inside_is_refused(visit):

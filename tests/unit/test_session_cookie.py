@@ -3,7 +3,7 @@ import re
 import pytest
 from bottle import HTTPResponse, abort, redirect
 
-from plugin import SESSION_ID, Cookie, key_of
+from hopproof.web import SESSION_ID, Cookie, key_of
 
 OURS = re.compile(r"session=[A-Za-z0-9_-]{43}; HttpOnly; Path=/; SameSite=Lax")
 
@@ -62,7 +62,7 @@ def test_a_logout_clears_the_cookie_where_it_was_set(site, path):
     assert rest == [
         "expires=thu, 01 jan 1970 00:00:00 gmt",
         "httponly",
-        "max-age=-1",
+        "max-age=0",
         "path=/",
         "samesite=lax",
     ]
@@ -216,6 +216,14 @@ def test_of_two_cookies_of_our_name_the_first_counts(site):
     visitor.cookie = f"{visitor.cookie}; session={GOOD}"
 
     assert site.data(visitor) == {"a": 1}
+
+
+def test_of_two_cookies_of_our_name_the_first_well_formed_one_counts(site):
+    """Else a stray cookie of a parent domain would make a new session of each change, for ever."""
+    visitor = site.visitor(cart=["tea"])
+    visitor.cookie = f"session=junk; {visitor.cookie}"
+
+    assert site.data(visitor) == {"cart": ["tea"]}
 
 
 def test_a_forged_cookie_of_the_right_form_is_anonymous(site):

@@ -1,6 +1,6 @@
 import pytest
 
-from sessions.handler import Change, SessionRefused
+from hopproof.handler import Change, SessionRefused
 
 
 def test_adding_acts_at_once_and_without_reading(visit):

@@ -1,7 +1,7 @@
 import pytest
 from recorded import new_key
 
-from sessions.handler import Change, SessionGone
+from hopproof.handler import Change, SessionGone
 
 
 def test_a_login_gives_the_session_a_new_key_and_keeps_the_data(visit):
@@ -171,7 +171,7 @@ def test_ending_everywhere_after_a_login_ends_the_new_key(visit):
 
 
 def test_ending_everywhere_needs_somebody_who_is_logged_in(visit):
-    with pytest.raises(ValueError, match="nobody"):
+    with pytest.raises(ValueError, match="no logged-in user"):
         visit.session(visit.put()).destroy_all_of_user()
 
 
@@ -179,7 +179,7 @@ def test_ending_everywhere_needs_somebody_who_is_logged_in(visit):
     "act", [lambda session: session.all_of_user(), lambda session: session.destroy_one_of_user(new_key())]
 )
 def test_the_list_needs_somebody_who_is_logged_in(visit, act):
-    with pytest.raises(ValueError, match="nobody"):
+    with pytest.raises(ValueError, match="no logged-in user"):
         act(visit.session(visit.put()))
 
 

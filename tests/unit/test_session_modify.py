@@ -1,7 +1,7 @@
 import pytest
 
-from sessions.handler import Change, SessionConflict, SessionGone
-from sessions.session import MAX_MODIFY_ATTEMPTS
+from hopproof.handler import Change, SessionConflict, SessionGone
+from hopproof.limits import MAX_MODIFY_ATTEMPTS
 
 
 def test_modify_replaces_the_value_and_returns_it(visit):

@@ -1,4 +1,4 @@
-from sessions.handler import Change
+from hopproof.handler import Change
 
 
 def test_a_session_that_was_read_is_touched_when_that_is_due(visit):

@@ -1,10 +1,10 @@
 import pytest
 
 from config import read_config
-from sessions.cached import CachedHandler
-from sessions.handler import Lifetimes
-from sessions.memcached import MemcachedHandler
-from sessions.mysql import MySQLHandler
+from hopproof.handler import Lifetimes
+from hopproof.memcached.alone import MemcachedHandler
+from hopproof.memcached.copies import CachedHandler
+from hopproof.mysql import MySQLHandler
 from store import janitor_handlers, mysql_handlers, web_handlers
 
 
@@ -61,7 +61,7 @@ def settings(tmp_path):
 )
 def test_the_settings_choose_the_handlers(settings, env, web, janitor):
     assert type(web_handlers(settings(**env))()) is web
-    assert type(janitor_handlers(settings(**env), goes_on=lambda: True)()) is janitor
+    assert type(janitor_handlers(settings(**env), should_continue=lambda: True)()) is janitor
 
 
 def test_all_requests_of_a_process_share_what_it_knows_of_the_cache(settings):

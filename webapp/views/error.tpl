@@ -8,7 +8,7 @@ headings = {
     503: "The session table does not answer",
 }
 ended = problem.kind == "session-gone"
-heading = "This session has ended" if ended else headings.get(problem.status_code, "Something went wrong here")
+heading = "This session has ended" if ended else headings.get(problem.status, "Something went wrong here")
 rebase("layout", title=heading)
 %>
 <main class="problem">
@@ -16,10 +16,10 @@ rebase("layout", title=heading)
 % if ended:
 <p>You logged in or out in another tab or browser, and this request still carried the old session.
 Nothing was changed. If you are logged in in another tab of this browser, try again; if not, start afresh.</p>
-% elif problem.status_code == 503:
+% elif problem.status == 503:
 <p>The web server is well, but it could not reach the table where your visits, your tea and your name are kept.
 It would rather say so than show you an empty cart. Whatever was confirmed to you is still in the table; give it a moment.</p>
-% elif problem.status_code >= 500:
+% elif problem.status >= 500:
 <p>The fault is ours, not yours. Whatever was confirmed to you is still in the table.
 Should it happen again, start afresh: with a new, empty session.</p>
 % else:
@@ -28,9 +28,9 @@ Should it happen again, start afresh: with a new, empty session.</p>
 % end
 <div class="row">
 <a class="button" href="/">Try again</a>
-% if ended or problem.status_code == 500:
+% if ended or problem.status == 500:
 <form method="post" action="/logout"><button>Start afresh</button></form>
 % end
 </div>
-<p class="note">{{problem.status_code}} {{problem.kind}}</p>
+<p class="note">{{problem.status}} {{problem.kind}}</p>
 </main>

@@ -1,0 +1,33 @@
+"""Every limit and time-out of a session with its default, in one place. A deployment may choose others.
+
+Times are seconds on the store's clock. Sizes are bytes of UTF-8.
+"""
+
+# Idle timeout: an unused session ends after this long.
+IDLE_S = 1800
+# Absolute timeout: a session ends this long after its creation or login, however much it is used.
+ABSOLUTE_S = 43200
+# A request that changes nothing extends the expiry at most this often.
+TOUCH_AFTER_S = 60
+# How long an ended key is remembered: longer than any request that may still be under way.
+TOMBSTONE_S = 60
+# One request waits this long for its store, everything included.
+DEADLINE_S = 2.5
+
+# A session's data as JSON text. It is a bound and not a measure: stores count a little differently.
+MAX_BYTES = 65536
+# The width of the column `user`.
+MAX_USER_BYTES = 64
+
+# Rows per DELETE of clean, and the rest after each: about what live traffic does not feel.
+CLEAN_BATCH = 100
+CLEAN_PAUSE_S = 0.05
+
+# RFC 7493 section 2.2: beyond this, a reader that holds numbers as doubles sees another number.
+MAX_INTEGER = 2**53 - 1
+# Not from the RFC: MySQL stops at 100 containers, and a session needs no more than this.
+MAX_DEPTH = 16
+
+# A function given to modify runs again each time another request was faster. Each of those got through, so
+# a few browser tabs need a few attempts.
+MAX_MODIFY_ATTEMPTS = 16

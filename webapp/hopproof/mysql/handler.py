@@ -1,0 +1,193 @@
+"""The verbs as SQL, one statement each, each statement above the verb that runs it.
+
+The table is schema/001-sessions.sql. write's statements are composed in changing.py.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import limits
+from ..handler import (
+    Change,
+    Lifetimes,
+    Listed,
+    SessionBroken,
+    SessionConflict,
+    SessionError,
+    SessionGone,
+    SessionRefused,
+    SessionStoreUnavailable,
+    Stored,
+)
+from ..pool import Pool
+from .borrowed import Borrowed
+from .changing import TOUCH, Plan, first_data, parameters_of, plan_of, refusal, user_bytes
+from .connection import Connection
+from .row import BEGINS, INTACT, LIVE, TOUCHED
+
+
+@dataclass(slots=True)
+class MySQLHandler:
+    """Sessions in a table that all servers share. One instance serves one request at a time.
+
+    deadline_s: see Borrowed. clean_grace_s: seconds that an expired row stays, dead as it is.
+    should_continue: asked after each batch of clean; False ends the pass, and the next one takes up the rest.
+    """
+
+    pool: Pool[Connection]
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    max_bytes: int = limits.MAX_BYTES
+    deadline_s: float = limits.DEADLINE_S
+    clean_batch: int = limits.CLEAN_BATCH
+    clean_pause_s: float = limits.CLEAN_PAUSE_S
+    clean_grace_s: int = 0
+    should_continue: Callable[[], bool] = lambda: True
+    connection: Borrowed = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.connection = Borrowed(self.pool, self.deadline_s)
+
+    def open(self) -> None:
+        self.connection.open()
+
+    def close(self) -> None:
+        self.connection.close()
+
+    # One column instead of five: each costs the driver a description to read, and all of it is JSON in the
+    # end. JSON_EXTRACT tells MariaDB, which keeps JSON as text, that the data are no string. HEX, because a
+    # user that is not UTF-8 becomes NULL in one database, and another text in the other.
+    READ = f"""SELECT JSON_ARRAY({INTACT}, JSON_EXTRACT(data, '$'), version, HEX(`user`),
+        expires_at - UNIX_TIMESTAMP(), {TOUCHED} - expires_at)
+      FROM sessions WHERE id = %(key)s AND {LIVE}"""
+
+    def read(self, key: bytes) -> Stored | None:
+        rows = self.connection.ask(self.READ, repeatable=True, key=key, idle_s=self.lifetimes.idle_s).rows
+        if not rows:
+            return None
+        try:
+            is_intact, data, version, user, ttl_s, extendable_s = json.loads(rows[0][0])
+            name = user and bytes.fromhex(user).decode()
+        except (ValueError, RecursionError) as error:
+            raise SessionBroken(key) from error
+        if not is_intact or name == "":
+            raise SessionBroken(key)
+        return Stored(data, version, name, ttl_s, extendable_s)
+
+    def write(self, key: bytes, change: Change) -> int | None:
+        if change.create:
+            return self._create(key, change)
+        plan = plan_of(change)
+        parameters = parameters_of(change) | {"key": key, "max_bytes": self.max_bytes} | self._seconds
+        if change.is_touch:
+            statement = TOUCH
+        elif change.rotate_to is not None:
+            statement = plan.rotate
+            parameters["new_key"] = change.rotate_to
+        else:
+            statement = plan.change
+        # Twice, because a row that shows no reason for not matching has changed in between.
+        for _ in range(2):
+            answer = self.connection.ask(statement, **parameters)
+            if answer.matched:
+                return _signed(answer.last_insert_id) if change.add or change.append else None
+            if reason := self._reason(change, plan, parameters):
+                raise reason
+        raise SessionStoreUnavailable("a change matched no row, twice, though nothing spoke against it")
+
+    def _reason(self, change: Change, plan: Plan, parameters: dict[str, Any]) -> SessionError | None:
+        """Return why no row matched, by asking the row which condition fails; None if none does."""
+        rows = self.connection.ask(plan.reason, repeatable=True, **parameters).rows
+        if not rows or rows[0][0] == b"1":
+            return SessionGone(ended=bool(rows))
+        for condition, holds in zip(plan.conditions, rows[0][1:], strict=True):
+            if holds != b"1":
+                return refusal(condition, change, parameters["key"], self.max_bytes)
+        return None
+
+    # A plain INSERT, never an upsert: an upsert would revive what a logout has just ended.
+    CREATE = f"""INSERT INTO sessions (id, data, version, `user`, created_at, expires_at, absolute_at)
+      VALUES (%(key)s, %(data)s, 1, %(user)s, {BEGINS})"""
+
+    def _create(self, key: bytes, change: Change) -> int | None:
+        text, result = first_data(change)
+        if len(text.encode()) > self.max_bytes:
+            raise SessionRefused.too_large(self.max_bytes)
+        user = user_bytes(change.user_after(None))
+        self.connection.ask(self.CREATE, key=key, data=text, user=user, **self._seconds)
+        return result
+
+    @property
+    def _seconds(self) -> dict[str, Any]:
+        idle_s, absolute_s = self.lifetimes.idle_s, self.lifetimes.absolute_s
+        return {
+            "idle_s": idle_s,
+            "first_idle_s": min(idle_s, absolute_s),
+            "absolute_s": absolute_s,
+            "tombstone_s": self.lifetimes.tombstone_s,
+        }
+
+    END = "UPDATE sessions SET data = NULL, `user` = NULL, expires_at = UNIX_TIMESTAMP() + %(tombstone_s)s"
+    DESTROY = f"{END} WHERE id = %(key)s AND {LIVE}"
+
+    def destroy(self, key: bytes) -> None:
+        self.connection.ask(self.DESTROY, key=key, tombstone_s=self.lifetimes.tombstone_s)
+
+    OF_USER = f"""SELECT id, UNIX_TIMESTAMP() - created_at, UNIX_TIMESTAMP() + %(idle_s)s - expires_at
+      FROM sessions WHERE `user` = %(user)s AND {LIVE}"""
+
+    def sessions_of_user(self, user: str) -> list[Listed]:
+        idle_s = self.lifetimes.idle_s
+        rows = self.connection.ask(self.OF_USER, repeatable=True, user=user.encode(), idle_s=idle_s).rows
+        return [Listed(key, int(age_s), int(unused_s)) for key, age_s, unused_s in rows]
+
+    END_ONE = f"{DESTROY} AND `user` = %(user)s"
+
+    def end_one_of_user(self, user: str, key: bytes) -> bool:
+        tombstone_s = self.lifetimes.tombstone_s
+        answer = self.connection.ask(self.END_ONE, user=user.encode(), key=key, tombstone_s=tombstone_s)
+        return bool(answer.matched)
+
+    END_USER = f"{END} WHERE `user` = %(user)s AND {LIVE}"
+
+    def end_user(self, user: str) -> int:
+        tombstone_s = self.lifetimes.tombstone_s
+        return self.connection.ask(self.END_USER, user=user.encode(), tombstone_s=tombstone_s).matched
+
+    # Lock names are the server's, not the schema's.
+    LOCK = "SELECT GET_LOCK(CONCAT(DATABASE(), '.sessions.clean'), 0)"
+    UNLOCK = "SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.sessions.clean'))"
+    # Two steps, because a DELETE by range locks rows that live requests are about to touch:
+    # it deadlocked with them, also with a LIMIT; sorted primary keys did not.
+    DUE = "expires_at <= UNIX_TIMESTAMP() - %(grace_s)s"
+    EXPIRED = f"SELECT id FROM sessions WHERE {DUE} ORDER BY expires_at LIMIT %(batch)s"
+    REMOVE = f"DELETE FROM sessions WHERE id IN %(keys)s AND {DUE}"
+
+    def clean(self) -> int:
+        if self.connection.ask(self.LOCK).rows != [[b"1"]]:
+            raise SessionConflict("another cleaner is at work")
+        cleaner, removed, grace_s = self.connection.held, 0, self.clean_grace_s
+        try:
+            while True:
+                self.connection.start_anew()  # no visitor waits for clean: each batch has a budget of its own
+                rows = self.connection.ask(self.EXPIRED, batch=self.clean_batch, grace_s=grace_s).rows
+                expired = sorted(key for (key,) in rows)
+                if expired:
+                    removed += self.connection.ask(self.REMOVE, keys=expired, grace_s=grace_s).matched
+                if len(expired) < self.clean_batch or not self.should_continue():
+                    return removed
+                time.sleep(self.clean_pause_s)
+        finally:
+            # The lock is the connection's: a broken one has given it up by itself.
+            if self.connection.held is cleaner:
+                self.connection.start_anew()
+                self.connection.ask(self.UNLOCK)
+
+
+def _signed(carried: int) -> int:
+    """Return the 64 bits, which the driver reads as unsigned, as a signed number."""
+    return carried - 2**64 if carried >= 2**63 else carried

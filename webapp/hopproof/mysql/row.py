@@ -1,0 +1,25 @@
+"""Pieces of SQL about one row that several statements share. The table is schema/001-sessions.sql.
+
+All times are the database's: servers hop, and their clocks differ.
+"""
+
+from __future__ import annotations
+
+LIVE = "data IS NOT NULL AND expires_at > UNIX_TIMESTAMP()"
+
+# Invariants of a live row, checked in SQL because other programs write this table too (docs/row-contract.md).
+# Each by the complaint about a row that breaks it.
+# A change of such a row would be acknowledged and lost: JSON_SET leaves an array as it is, and MariaDB's
+# makes half a text NULL, which is the end of the session.
+ROW_INVARIANTS = {
+    # Valid first: in a change, MariaDB's other functions would make an error of what is not.
+    "its data are no JSON object": "JSON_VALID(data) AND JSON_TYPE(data) = 'OBJECT'",
+    "its version is not above 0": "version > 0",
+    "its times are out of order": "created_at <= expires_at AND expires_at <= absolute_at",
+}
+INTACT = " AND ".join(ROW_INVARIANTS.values())
+
+# The expiry after a touch: never backwards, and never beyond the absolute timeout.
+TOUCHED = "LEAST(GREATEST(expires_at, UNIX_TIMESTAMP() + %(idle_s)s), absolute_at)"
+# created_at, expires_at and absolute_at of a session that begins now.
+BEGINS = "UNIX_TIMESTAMP(), UNIX_TIMESTAMP() + %(first_idle_s)s, UNIX_TIMESTAMP() + %(absolute_s)s"

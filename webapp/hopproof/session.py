@@ -1,0 +1,366 @@
+"""The session as a route sees it: a dict that reads on first use and saves what changed."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import marshal
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import replace
+from typing import cast
+
+from .handler import (
+    NOBODY,
+    Change,
+    Json,
+    Listed,
+    Nobody,
+    SessionConflict,
+    SessionError,
+    SessionGone,
+    SessionHandler,
+    UserSessions,
+)
+from .ijson import encode
+from .limits import MAX_MODIFY_ATTEMPTS, TOUCH_AFTER_S
+
+log = logging.getLogger(__name__)
+
+
+class Session(MutableMapping[str, Json]):
+    """One visitor's data for the length of one request.
+
+    `session[name] = value` and changes inside a value are saved when the request ends, name by
+    name, so two requests that change different entries both survive. add, append, modify, login, logout,
+    rotate, create and the endings act at once: their answer is true when they return.
+
+    Where no session lives it reads as empty, and the first change creates one, under a new key.
+    Every method may raise the errors of SessionHandler.
+    """
+
+    def __init__(
+        self,
+        handler: SessionHandler,
+        key: bytes | None,
+        new_key: Callable[[], bytes],
+        touch_after_s: int = TOUCH_AFTER_S,
+    ) -> None:
+        """key: from the visitor's cookie, None without one. new_key: makes one never used before."""
+        self._handler = handler
+        self._new_key = new_key
+        self._touch_after_s = touch_after_s
+        self._is_sealed = False
+        self._is_released = False
+        # True once a route has read or changed the session: its answer depends on the cookie then.
+        self.was_used = False
+        self._start(key)
+
+    def _start(self, key: bytes | None) -> None:
+        self.key = key
+        self._was_read = key is None
+        self._was_live = False
+        self._user: str | None = None
+        self._extendable_s = 0
+        self._data: dict[str, Json] = {}
+        self._set: set[str] = set()
+        self._removed: set[str] = set()
+        # The store's version while _data is known to be that version, else None.
+        self._version: int | None = None
+        # What the store holds of every value that was lent to the route or replaced:
+        # a list or dict can change inside without any call of a method here.
+        self._stored: dict[str, bytes] = {}
+
+    @property
+    def hop(self) -> Session:
+        """The verbs, under their name where the mapping is a framework's own. Here it is this session."""
+        return self
+
+    # Reading
+
+    @property
+    def user(self) -> str | None:
+        """The user who is logged in, None for an anonymous visitor."""
+        self._read()
+        return self._user
+
+    def __getitem__(self, name: str) -> Json:
+        self._read()
+        value = self._data[name]
+        if isinstance(value, (list, dict)):
+            self._remember(name)
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        self._read()
+        return name in self._data
+
+    def __iter__(self) -> Iterator[str]:
+        self._read()
+        return iter(list(self._data))
+
+    def __len__(self) -> int:
+        self._read()
+        return len(self._data)
+
+    # Changes that are saved when the request ends
+
+    def __setitem__(self, name: str, value: Json) -> None:
+        self._check_unsealed()
+        if name in self._data:
+            self._remember(name)
+        self._data[name] = value
+        self._set.add(name)
+        self._removed.discard(name)
+
+    def __delitem__(self, name: str) -> None:
+        if name not in self:
+            raise KeyError(name)
+        self.remove(name)
+
+    def remove(self, name: str) -> None:
+        """Remove the entry if it is there. Unlike del, this needs no reading."""
+        self._check_unsealed()
+        self._data.pop(name, None)
+        self._stored.pop(name, None)
+        self._set.discard(name)
+        self._removed.add(name)
+
+    def save(self) -> None:
+        """Write the changes; if there are none, extend the expiry when that is due."""
+        if not self._save_pending() and self.key and self._extendable_s > self._touch_after_s:
+            try:
+                self._handler.write(self.key, Change())
+            except SessionError as error:
+                # The visitor's answer is right as it is, and the next request touches again.
+                log.warning("a session's expiry was not extended: %s", error)
+
+    def seal(self) -> None:
+        """Refuse changes from now on: the answer is on its way, and they would be saved by no request."""
+        self._is_sealed = True
+
+    def release(self) -> None:
+        """Give back what reading and writing borrowed. Entries that were read stay readable. Safe twice."""
+        self.seal()
+        if not self._is_released:
+            self._is_released = True
+            self._handler.close()
+
+    # Changes that happen at once
+
+    def add(self, name: str, n: int = 1) -> int:
+        """Add n to the integer under name, 0 if there is none, and return the sum. Atomic."""
+        total = self._count(Change(add=(name, n)))
+        if self._was_read or name in self._data:
+            self._data[name] = total
+            self._stored[name] = _frozen(total)
+        return total
+
+    def append(self, name: str, value: Json) -> int:
+        """Append to the list under name, empty if there is none, and return its length. Atomic."""
+        length = self._count(Change(append=(name, value)))
+        if self._was_read or name in self._data:
+            items = self._data.get(name)
+            if not isinstance(items, list):  # absent, or made a list by another request since
+                items = self._data[name] = []
+            items.append(value)
+            self._stored[name] = _frozen(items)
+        return length
+
+    def modify(self, name: str, function: Callable[[Json], Json], default: Json = None) -> Json:
+        """Replace the value under name by function(value) and return the new value. Atomic.
+
+        function gets a copy of the value, or of default if there is none. It runs again
+        whenever another request was faster, so it should do nothing but compute.
+        Raises SessionConflict when that happened 16 times.
+        """
+        self._read()
+        self._save_pending()
+        data, version = self._data, self._version
+        for _ in range(MAX_MODIFY_ATTEMPTS):
+            if version is None and self.key is not None:
+                stored = self._handler.read(self.key)
+                data, version = (stored.data, stored.version) if stored else ({}, None)
+            value = function(copy.deepcopy(data.get(name, default)))
+            try:
+                self._write(Change(set={name: value}, expected_version=version))
+            except SessionConflict:
+                version = None
+                continue
+            self._data[name] = value
+            return value
+        raise SessionConflict(f"{name!r} was overtaken {MAX_MODIFY_ATTEMPTS} times")
+
+    def login(self, user: str) -> None:
+        """Make the session the user's, under a new key; the old key is ended, the data stay."""
+        self._write(replace(self._change(), user=user, rotate_to=self._new_key()))
+        self._user = user
+
+    def logout(self) -> None:
+        """Make the session an anonymous one, under a new key; the old key is ended, the data stay.
+
+        destroy is the logout that ends the data, too.
+        """
+        self._rotate(NOBODY)
+        self._user = None
+
+    def rotate(self) -> None:
+        """Move the session, if there is one, to a new key; the old one is ended, user and data stay."""
+        self._rotate(None)
+
+    def create(self) -> None:
+        """Make sure that a session lives: an empty one under a new key, where there is none."""
+        if not self._save_pending() and not self._was_live:
+            self._write(Change(), even_if_empty=True)
+
+    def destroy(self) -> None:
+        """End the session, the changes of this request included. Its key never works again."""
+        self._check_unsealed()
+        if self.key is not None:
+            self._handler.destroy(self.key)
+        self._start(None)
+
+    # All sessions of the user who is logged in. Each raises ValueError without a login.
+
+    def all_of_user(self) -> list[Listed]:
+        """Return every live session of the user, this one too."""
+        return self._listing.sessions_of_user(self._logged_in_user())
+
+    def destroy_one_of_user(self, key: bytes) -> bool:
+        """End one session of the user, perhaps this one; return whether it lived and was the user's."""
+        self._check_unsealed()
+        is_ended = self._listing.end_one_of_user(self._logged_in_user(), key)
+        # If it was not there any more, another tab may have just logged in, and has a newer cookie.
+        if is_ended and key == self.key:
+            self._start(None)
+        return is_ended
+
+    def destroy_all_of_user(self) -> int:
+        """End every session of the user, this one too; return how many."""
+        self._check_unsealed()
+        ended = self._listing.end_user(self._logged_in_user())
+        self._start(None)
+        return ended
+
+    # How it is done
+
+    def _check_unsealed(self) -> None:
+        self.was_used = True
+        if self._is_sealed:
+            raise RuntimeError(
+                "the session has been saved and the answer is on its way, so this change would be lost; "
+                "change the session before the route returns"
+            )
+
+    @property
+    def _listing(self) -> UserSessions:
+        if not hasattr(self._handler, "sessions_of_user"):
+            raise TypeError(f"{type(self._handler).__name__} keeps no list of a user's sessions")
+        return cast(UserSessions, self._handler)
+
+    def _logged_in_user(self) -> str:
+        if self.user is None:
+            raise ValueError("there is no logged-in user, so no list of sessions")
+        return self.user
+
+    def _read(self) -> None:
+        self.was_used = True
+        if self._was_read or self.key is None:
+            return
+        if self._is_released:
+            raise RuntimeError("the request is over; read the session before the answer has been sent")
+        stored = self._handler.read(self.key)
+        self._was_read = True
+        if stored is not None:
+            self._was_live = True
+            self._user = stored.user
+            self._extendable_s = stored.extendable_s
+            self._version = stored.version
+            kept = {name: value for name, value in stored.data.items() if name not in self._removed}
+            self._data = kept | self._data
+
+    def _remember(self, name: str) -> None:
+        if name not in self._stored and name not in self._set:
+            self._stored[name] = _frozen(self._data[name])
+
+    def _change(self) -> Change:
+        """Return the difference to the store, as far as this request has touched it."""
+        touched = self._set | self._stored.keys()
+        changed = {name: self._data[name] for name in touched if self._differs(name)}
+        return Change(set=changed, remove=frozenset(self._removed))
+
+    def _differs(self, name: str) -> bool:
+        """Return whether the value under name is another than the store's. Raises SessionRefused."""
+        stored, value = self._stored.get(name), self._data[name]
+        if stored is None:
+            return True
+        with contextlib.suppress(ValueError):  # no JSON type: the encoding below names it
+            if _frozen(value) == stored:
+                return False
+        # Different bytes may still be the same JSON: the names of an object have no order.
+        return encode(value, name) != encode(marshal.loads(stored), name)
+
+    def _save_pending(self) -> bool:
+        """Write the difference to the store; return whether there was any."""
+        change = self._change()
+        if change.is_touch:
+            return False
+        self._write(change)
+        return True
+
+    def _count(self, change: Change) -> int:
+        self._save_pending()
+        result = self._write(change)
+        assert result is not None, "a handler answers add and append with a result"
+        return result
+
+    def _rotate(self, user: Nobody | None) -> None:
+        self._write(replace(self._change(), user=user, rotate_to=self._new_key()))
+
+    def _write(self, change: Change, *, even_if_empty: bool = False) -> int | None:
+        self._check_unsealed()
+        if self.key is None:
+            result = self._create(change, even_if_empty)
+        else:
+            try:
+                result = self._handler.write(self.key, change)
+                self.key = change.rotate_to or self.key
+                self._was_live = True
+                # Only a change that expects a version tells which one it has made.
+                seen = change.expected_version
+                self._version = seen + 1 if seen is not None and seen == self._version else None
+            except SessionGone as gone:
+                # Ended lately, or under this request's eyes: the visitor has a newer cookie or none.
+                # Otherwise the id is forged or forgotten, and its bearer starts a session like any visitor.
+                if gone.ended or self._was_live:
+                    raise
+                result = self._create(change, even_if_empty)
+        self._extendable_s = 0  # a change extends the expiry as well
+        self._stored.update((name, _frozen(value)) for name, value in change.set.items())
+        self._set -= change.set.keys()
+        self._removed -= change.remove
+        return result
+
+    def _create(self, change: Change, even_if_empty: bool) -> int | None:
+        user = change.user_after(None)
+        first = Change(change.set, add=change.add, append=change.append, user=user, create=True)
+        if first == Change(create=True) and not even_if_empty:
+            return None  # removing from nothing leaves nothing
+        try:
+            key = change.rotate_to or self._new_key()
+            result = self._handler.write(key, first)
+        except SessionConflict:
+            key = self._new_key()
+            result = self._handler.write(key, first)
+        self.key = key
+        self._was_live = True
+        return result
+
+
+def _frozen(value: Json) -> bytes:
+    """Return a copy of the value as bytes. Equal bytes mean equal values, types included.
+
+    marshal and not JSON: most values are only read, and this is ten times as fast. Version 2, because
+    later ones also write how often an object is used.
+    """
+    return marshal.dumps(value, 2)

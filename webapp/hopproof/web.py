@@ -1,0 +1,241 @@
+"""The session of one HTTP request, for any framework: cookie to key, when to save, errors to answers.
+
+An adapter hands in the Cookie header and the status of its answer. It gets back a header to set and perhaps
+a problem, to be answered in the place of its own answer. bottle.py is such an adapter.
+
+This is the place of session_set_save_handler: it calls the verbs at the right moments. It knows no SQL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .handler import (
+    SessionBroken,
+    SessionConflict,
+    SessionError,
+    SessionGone,
+    SessionHandler,
+    SessionRefused,
+    SessionStoreUnavailable,
+)
+from .limits import TOUCH_AFTER_S
+from .session import Session
+
+log = logging.getLogger(__name__)
+
+# 32 bytes in base64url without padding; the last of the 43 characters carries four bits only,
+# so other spellings of the same bytes are no ids.
+SESSION_ID = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+
+PROBLEM_JSON = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """The cookie that carries the session id. HttpOnly, SameSite=Lax, Path=/ and no Domain are fixed.
+
+    max_age_s: None ends the cookie with the browser. secure: send it over HTTPS only; the
+    name then gets the prefix __Host-, which makes browsers insist on that.
+    """
+
+    name: str = "session"
+    max_age_s: int | None = None
+    secure: bool = False
+
+    @property
+    def full_name(self) -> str:
+        return f"__Host-{self.name}" if self.secure else self.name
+
+    def read(self, header: str) -> str | None:
+        """Return the first well-formed session id in a Cookie header, None if there is none."""
+        # No library: the parser of the standard library raises on some malformed headers.
+        for pair in header.split(";"):
+            name, _, value = pair.strip().partition("=")
+            if name == self.full_name and SESSION_ID.fullmatch(value):
+                return value
+        return None
+
+    def header(self, session_id: str) -> str:
+        """Return the value of the Set-Cookie header that hands the id out."""
+        lasting = "" if self.max_age_s is None else f"; Max-Age={self.max_age_s}"
+        return f"{self.full_name}={session_id}{lasting}{self._attributes}"
+
+    def clearing_header(self) -> str:
+        """Return the value of the Set-Cookie header that makes a browser forget the id."""
+        return f"{self.full_name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT{self._attributes}"
+
+    @property
+    def _attributes(self) -> str:
+        return "; HttpOnly; Path=/; SameSite=Lax" + ("; Secure" if self.secure else "")
+
+
+def key_of(session_id: str) -> bytes:
+    """Return the SHA-256 of the id: the only form in which it is stored or logged, and no way to log in."""
+    return hashlib.sha256(session_id.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as an HTTP answer: RFC 9457 problem details, as data.
+
+    kind: short and stable, for programs to act on. name: the entry of the session at fault, if there is one.
+    """
+
+    status: int
+    kind: str
+    detail: str
+    name: str | None = None
+    retry_after_s: int | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+
+    def to_json(self) -> str:
+        """Return the body, of the media type PROBLEM_JSON."""
+        document: dict[str, object] = {
+            "type": f"urn:hopproof:problem:{self.kind}",
+            "title": self.kind,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.name is not None:
+            document["key"] = self.name
+        return json.dumps(document)
+
+
+def problem_of(error: SessionError) -> Problem:
+    """Return the answer that a visitor gets for an error of the handler."""
+    match error:
+        case SessionStoreUnavailable():
+            return Problem(
+                503,
+                "store-unavailable",
+                "The session store does not answer. Nothing is lost that was acknowledged; try again.",
+                retry_after_s=1,
+            )
+        case SessionBroken():
+            return Problem(
+                500,
+                "session-broken",
+                "The stored session cannot be used. Nothing was changed; a logout ends it.",
+            )
+        case SessionGone():
+            return Problem(409, "session-gone", "The session was ended. Nothing was changed.")
+        case SessionConflict():
+            return Problem(409, "conflict", "Other requests kept changing the session. Nothing was changed.")
+        case SessionRefused():
+            status = {"not-i-json": 400, "too-large": 413, "wrong-type": 409}[error.reason]
+            return Problem(status, error.reason, f"{error}. Nothing was changed.", error.name)
+        case _:
+            raise error
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The part of the session in an answer.
+
+    set_cookie: the value of a Set-Cookie header, None if the visitor keeps the cookie as it is.
+    vary: the answer depends on the cookie, so it needs `Vary: Cookie`.
+    private: the answer carries an id, so it needs `Cache-Control: private` unless the app says otherwise.
+    problem: to be answered in the place of the route's own answer.
+    """
+
+    set_cookie: str | None
+    vary: bool
+    private: bool
+    problem: Problem | None
+
+
+def _ignore(error: SessionError) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """The sessions of one application. It keeps nothing, and opens nothing before the first visit.
+
+    touch_after_s: a visit that changes nothing extends the expiry at most this often.
+    on_error: called once per request, with the error of the handler that became its answer.
+    """
+
+    new_handler: Callable[[], SessionHandler]
+    cookie: Cookie = Cookie()
+    touch_after_s: int = TOUCH_AFTER_S
+    on_error: Callable[[SessionError], None] = _ignore
+
+    def visit(self, cookie_header: str | None) -> Visit:
+        """Return the session side of one request. The store is asked on the session's first use, not here."""
+        return Visit(self, self.cookie.read(cookie_header or ""))
+
+
+class Visit:
+    """One request: its session, and what becomes of it. settle or fail, then release.
+
+    The session is saved before the first byte of the answer leaves, so the next request finds it, whichever
+    server that reaches. An answer of 500 and above saves nothing, but what add, append, modify, login and the
+    endings did stays done, and a new id reaches the visitor on whatever answer leaves.
+    """
+
+    def __init__(self, web: Web, session_id: str | None) -> None:
+        self._web = web
+        self._key = key_of(session_id) if session_id else None
+        self._new_ids: dict[bytes, str] = {}
+        self._settled: Settled | None = None
+        handler = web.new_handler()
+        handler.open()
+        self.session = Session(handler, self._key, self._new_key, web.touch_after_s)
+
+    def settle(self, status: int) -> Settled:
+        """Save the session, unless the status is 500 or above, and seal it. A second call changes nothing.
+
+        status: of the answer that the route has made. Never raises SessionError: that becomes the problem.
+        """
+        if self._settled is None:
+            problem = None
+            if status < 500:
+                try:
+                    self.session.save()
+                except SessionError as error:
+                    problem = self._problem_of(error)
+            self._settled = self._seal(problem)
+        return self._settled
+
+    def fail(self, error: SessionError) -> Settled:
+        """Seal the session of a route that ended with this error, unsaved. A second call changes nothing."""
+        if self._settled is None:
+            self._settled = self._seal(self._problem_of(error))
+        return self._settled
+
+    def release(self) -> None:
+        """Give back what the session borrowed, when the body has been sent. Safe twice, and before settle."""
+        self.session.release()
+
+    def _new_key(self) -> bytes:
+        session_id = secrets.token_urlsafe(32)
+        key = key_of(session_id)
+        self._new_ids[key] = session_id
+        return key
+
+    def _problem_of(self, error: SessionError) -> Problem:
+        self._web.on_error(error)
+        if isinstance(error, SessionStoreUnavailable):
+            log.error("session store unavailable: %s", error)
+        elif isinstance(error, SessionBroken):
+            log.error("%s", error)
+        return problem_of(error)
+
+    def _seal(self, problem: Problem | None) -> Settled:
+        self.session.seal()
+        key, cookie, set_cookie = self.session.key, self._web.cookie, None
+        if key != self._key:
+            set_cookie = cookie.clearing_header() if key is None else cookie.header(self._new_ids[key])
+        is_used = self.session.was_used or set_cookie is not None
+        return Settled(set_cookie, vary=is_used, private=set_cookie is not None, problem=problem)
