@@ -18,8 +18,8 @@ set_stage() { # set_stage IMAGE...
   if docker version >/dev/null 2>&1; then engine_was_there=yes; fi
   trap 'exit 130' INT TERM
   trap sweep EXIT
-  infra/engine ensure
-  IMAGES=$(setting IMAGES auto) infra/images/ensure "$@"
+  infra/bare/engine ensure
+  IMAGES=$(setting IMAGES auto) infra/bare/images/ensure "$@"
   infra/extra-ca-from-environment
   set_python
   export_images
@@ -41,5 +41,5 @@ sweep() {
   # shellcheck disable=SC2086  # a list of ids
   [ -z "$left" ] || docker rm --force --volumes $left >/dev/null
   docker images --format '{{.Repository}}:{{.Tag}}' | grep "^hopproof-test-$run-" | xargs -r docker rmi --force >/dev/null || true
-  [ "$engine_was_there" = yes ] || infra/engine stop
+  [ "$engine_was_there" = yes ] || infra/bare/engine stop
 }
