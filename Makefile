@@ -52,7 +52,7 @@ test: ## Lint, types, all tests and a short verify, beside whatever runs (22 min
 	@tests/run
 
 compare: ## What other session stores lose where ours does not: reports/compare.html (7 min)
-	@tests/compare
+	@loadtests/rivals/run
 
 bench: ## How fast ours and other session stores are, side by side: SYSTEMS= ROUNDS= (12 min)
 	@loadtests/bench/run

@@ -70,7 +70,7 @@ class Course:
 
     def _find_image(self, system: System) -> None:
         try:
-            self.deployment.docker.images.get(IMAGES.get(system.service, "hopproof/bench-stores"))
+            self.deployment.docker.images.get(IMAGES.get(system.service, "hopproof/bench-rivals"))
         except docker.errors.ImageNotFound as error:
             raise Missing(f"its image could not be built; see {LOG}") from error
 

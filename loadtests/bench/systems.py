@@ -63,7 +63,7 @@ class System:
         return self.db_user == "web"
 
 
-_STORES_TABLES = ("python", "-m", "stores.wsgi")
+_STORES_TABLES = ("python", "-m", "rivals.wsgi")
 _GEVENT = "--worker-class gevent --workers"
 _THREADS = "--worker-class gthread --threads 8 --workers"
 _SYNC = "--worker-class sync --workers"

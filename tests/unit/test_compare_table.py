@@ -7,7 +7,7 @@ import json
 import pytest
 
 from readme import README, section_in
-from stores.table import CHECKS, MEASURED, TITLES, html, markdown
+from rivals.table import CHECKS, MEASURED, TITLES, html, markdown
 
 measured = json.loads(MEASURED.read_text())
 NAMES = [check for checks in CHECKS.values() for check in checks]
@@ -15,7 +15,7 @@ NAMES = [check for checks in CHECKS.values() for check in checks]
 
 def test_the_readme_shows_what_was_measured() -> None:
     shown = section_in(README.read_text(), "compare")
-    assert shown == markdown(measured), "type: tests/compare publish"
+    assert shown == markdown(measured), "type: loadtests/rivals/run publish"
 
 
 @pytest.mark.parametrize("store", TITLES)

@@ -11,7 +11,7 @@ from flask import Flask, request, session
 from flask_session import Session
 from flask_sqlalchemy import SQLAlchemy
 
-from stores.probe import respond, sqlalchemy_url
+from rivals.probe import respond, sqlalchemy_url
 
 app = Flask(__name__)
 db = SQLAlchemy()

@@ -10,7 +10,7 @@ from beaker.ext.database import DatabaseNamespaceManager
 from beaker.middleware import SessionMiddleware
 from bottle import Bottle, request, response
 
-from stores.probe import SECRET, respond, sqlalchemy_url
+from rivals.probe import SECRET, respond, sqlalchemy_url
 
 app = Bottle()
 application = SessionMiddleware(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stores.django_site import create_tables, site
+from rivals.django_site import create_tables, site
 
 __all__ = ["application", "create_tables"]
 

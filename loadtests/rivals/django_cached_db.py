@@ -6,7 +6,7 @@ says to take a shared one. There is none here but the database, and DatabaseCach
 
 from __future__ import annotations
 
-from stores.django_site import create_tables, site
+from rivals.django_site import create_tables, site
 
 __all__ = ["application", "create_tables"]
 

@@ -1,6 +1,6 @@
 """Puts one store after the other into the web servers of one deployment, and runs every check on each.
 
-`python -m stores.compare [STORE...]` writes reports/compare.json and reports/compare.html. It ends with an
+`python -m rivals.compare [STORE...]` writes reports/compare.json and reports/compare.html. It ends with an
 error when this project's own handler lost anything, and when the six functions lost nothing: then nobody
 looked.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import sys
 import tempfile
@@ -18,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.deployment import ROOT, Deployment, until
-from stores.checks import SERVERS, Checks, Store
-from stores.table import CHECKS, REPORT, cell, html
-
-LOCK = ROOT / "tests" / "stores" / "requirements.lock"
+from rivals.checks import SERVERS, Checks, Store
+from rivals.table import CHECKS, REPORT, cell, html
+from rivals.versions import python_version
 
 _DJANGO = "UPDATE stores.django_session SET expire_date = NOW() - INTERVAL 1 DAY"
 STORES = {
@@ -82,8 +80,8 @@ def install(deployment: Deployment, name: str) -> None:
     """Return when all servers run on this store, on an empty database."""
     deployment.sql("DROP DATABASE IF EXISTS stores")
     deployment.sql("CREATE DATABASE stores CHARACTER SET utf8mb4")
-    with deployment.overlaid("tests/stores/compose.yml", PEER=name):
-        create_tables = ("web", "python", "-m", "stores.wsgi")
+    with deployment.overlaid("loadtests/rivals/compose.yml", PEER=name):
+        create_tables = ("web", "python", "-m", "rivals.wsgi")
         deployment.script("infra/compose", "run", "--rm", "--no-deps", "-T", *create_tables)
         # Nobody is served meanwhile, so nobody is waited for.
         deployment.script("infra/compose", "up", "--detach", "--wait", "--no-deps", "--timeout", "0", "web")
@@ -112,7 +110,7 @@ def run(deployment: Deployment, name: str) -> dict[str, Any]:
 
 def version(name: str) -> str:
     package = STORES[name].version_of
-    return re.search(rf"^{package}==(\S+)", LOCK.read_text(), re.MULTILINE)[1] if package else ""
+    return python_version(package) if package else ""
 
 
 def verdict(stores: dict[str, Any]) -> int:

@@ -1,6 +1,6 @@
 """What a comparison measured, as a table: in Markdown for the README, as a page for the report.
 
-`python -m stores.table` takes reports/compare.json over into the repository: measured.json and the README.
+`python -m rivals.table` takes reports/compare.json over into the repository: measured.json and the README.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ BETTER = {
 
 INTRO = """\
 The same visitors, balancer and database ({servers} servers, {database}), with other people's sessions in the
-web servers, each set up as its documentation says ([`tests/stores/`](tests/stores/)). `make compare` measures
-again. How often a race is lost depends on the machine; that it can be lost does not."""
+web servers, each set up as its documentation says ([`loadtests/rivals/`](loadtests/rivals/)). `make compare`
+measures again. How often a race is lost depends on the machine; that it can be lost does not."""
 
 
 def title(store: str, version: str = "") -> str:
@@ -200,6 +200,12 @@ def _code(text: str) -> str:
     return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
 
 
-if __name__ == "__main__":
+def publish() -> None:
+    if not REPORT.exists():
+        raise SystemExit(f"compare: there is no {REPORT} to publish\n    run `make compare`")
     shutil.copy(REPORT, MEASURED)
     replace_section(SECTION, markdown(json.loads(MEASURED.read_text())))
+
+
+if __name__ == "__main__":
+    publish()

@@ -17,7 +17,7 @@ from django.core.management import call_command
 from django.http import HttpRequest, HttpResponse
 from django.urls import re_path
 
-from stores.probe import SECRET, database, respond
+from rivals.probe import SECRET, database, respond
 
 
 def site(**of_the_store: Any) -> WSGIHandler:

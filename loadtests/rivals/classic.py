@@ -26,7 +26,7 @@ from urllib.parse import unquote
 import pymysql
 from bottle import Bottle, request, response
 
-from stores.probe import database, respond
+from rivals.probe import database, respond
 
 MAX_LIFETIME_S = 1440  # session.gc_maxlifetime
 

@@ -1,6 +1,6 @@
 """The store named by PEER as a WSGI application, with what the balancer needs around it.
 
-`python -m stores.wsgi` creates the store's tables instead, once, before any server starts.
+`python -m rivals.wsgi` creates the store's tables instead, once, before any server starts.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from importlib import import_module
 from typing import Any
 
 from config import DRAINING
-from stores.probe import SERVER
+from rivals.probe import SERVER
 
-store = import_module(f"stores.{os.environ['PEER'].replace('-', '_')}")
+store = import_module(f"rivals.{os.environ['PEER'].replace('-', '_')}")
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
