@@ -46,7 +46,7 @@ dev: ## One server on the memory handler, reloading, no engine needed: http://12
 	@infra/dev
 
 verify: ## Every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= (8 min)
-	@tests/verify
+	@tests/verify/run
 
 test: ## Lint, types, all tests and a short verify, beside whatever runs (22 min, more on a bare machine)
 	@tests/run

@@ -18,8 +18,8 @@ from pathlib import Path
 from bench.course import CONNECTIONS, OVERLAY, Course, Missing, Timed
 from bench.results import LEAST_ROUNDS, Measurement, assembled, measurement, table
 from bench.systems import SYSTEMS, WORKS
-from harness.deployment import ROOT, Deployment
 from rivals.versions import node_version, python_version
+from verify.deployment import ROOT, Deployment
 
 REPORT = ROOT / "reports" / "bench.json"
 # Of one measurement. Five works, eight systems and five rounds of it make 3 minutes, and 9 pass around them.

@@ -12,7 +12,7 @@ import docker
 
 from bench.results import Measurement, lost, measurement
 from bench.systems import WORKS, System
-from harness.deployment import Deployment
+from verify.deployment import Deployment
 
 # Enough that a server never waits for the load, few enough that two cores do not merely switch between them.
 CONNECTIONS = 8

@@ -28,8 +28,8 @@ from typing import Any
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from harness.deployment import ROOT, Deployment, freeze, until
-from harness.visitor import Visitor
+from verify.deployment import ROOT, Deployment, freeze, until
+from verify.visitor import Visitor
 
 REPORT = ROOT / "reports" / "bench-scale.json"
 SMALL = 10_000

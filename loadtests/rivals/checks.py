@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from harness.deployment import Deployment, ask_every_server, until
-from harness.visitor import Answer, Visitor
+from verify.deployment import Deployment, ask_every_server, until
+from verify.visitor import Answer, Visitor
 
 SERVERS = 3
 PAIRS = 100

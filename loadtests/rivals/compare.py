@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.deployment import ROOT, Deployment, until
 from rivals.checks import SERVERS, Checks, Store
 from rivals.table import CHECKS, REPORT, cell, html
 from rivals.versions import python_version
+from verify.deployment import ROOT, Deployment, until
 
 _DJANGO = "UPDATE stores.django_session SET expire_date = NOW() - INTERVAL 1 DAY"
 STORES = {

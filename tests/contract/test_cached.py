@@ -11,11 +11,11 @@ from deadline import until
 from memcached_server import Road, running_memcached
 from worlds import new_key
 
-from harness.deployment import freeze
 from sessions.cached import Lookout
 from sessions.handler import Change, SessionStoreUnavailable
 from sessions.memcached_client import Memcached
 from sessions.mysql_switch import MySQLSwitch
+from verify.deployment import freeze
 
 pytestmark = pytest.mark.cached
 

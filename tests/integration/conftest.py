@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from counting import Crowd
 
-from harness.deployment import Deployment
-from harness.visitor import Visitor
+from verify.deployment import Deployment
+from verify.visitor import Visitor
 
 
 @pytest.fixture

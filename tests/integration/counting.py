@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-from harness.deployment import Deployment, until
-from harness.visitor import Answer, Visitor
+from verify.deployment import Deployment, until
+from verify.visitor import Answer, Visitor
 
 VISITORS = 6
 # Longer than two deploys on a busy machine; an end, should a test forget to stop them.

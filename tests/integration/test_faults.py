@@ -10,8 +10,8 @@ import docker
 import pytest
 from counting import VISITORS, Crowd
 
-from harness.deployment import Deployment, ask_every_server, freeze, until
-from harness.visitor import Visitor
+from verify.deployment import Deployment, ask_every_server, freeze, until
+from verify.visitor import Visitor
 
 
 def test_a_stopped_server_fails_no_request(deployment: Deployment, crowd: Crowd) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from counting import Crowd
 
-from harness.deployment import ROOT, Deployment, until
+from verify.deployment import ROOT, Deployment, until
 
 CONFIGURATION = (ROOT / "loadbalancer/haproxy.cfg").read_text()
 

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from counting import Crowd
 
-from guarantees import GUARANTEES
-from harness.deployment import Deployment, ask_every_server, freeze, until
-from harness.faults import FAULTS
-from harness.trial import QUICK, strike
-from harness.verdict import column
-from harness.verify import line
-from harness.visitor import SERVER_KINDS, Answer, Visitor
+from verify.__main__ import line
+from verify.deployment import Deployment, ask_every_server, freeze, until
+from verify.faults import FAULTS
+from verify.guarantees import GUARANTEES
+from verify.trial import QUICK, strike
+from verify.verdict import column
+from verify.visitor import SERVER_KINDS, Answer, Visitor
 
 USED = {"PROFILES": "polyglot", "PHP_REPLICAS": "2"}
 TABS = 8

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from histories import Visit, run
 
-from harness import checkers, linearizability
-from harness.checkers import Run, Violation
-from harness.history import Operation
+from verify import checkers, linearizability
+from verify.checkers import Run, Violation
+from verify.history import Operation
 
 me = Visit("shopper-0.0")
 tabs = Visit("tabs-0.0")

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
-from harness import report
-from harness.checkers import Run, Violation
-from harness.faults import FAULTS, at_hand
-from harness.history import Operation
-from harness.trial import Trial
-from harness.verdict import Cell
 from readme import README, section_in
+from verify import report
+from verify.checkers import Run, Violation
+from verify.faults import FAULTS, at_hand
+from verify.guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
+from verify.history import Operation
+from verify.trial import Trial
+from verify.verdict import Cell
 
 S = 10**9
 HOSTILE = '<script>alert("1")</script>'
@@ -168,7 +168,7 @@ def measured(section: str) -> dict[str, Any]:
 @every_stack
 def test_the_readme_shows_what_was_measured(section: str) -> None:
     shown = section_in(README.read_text(encoding="utf-8"), section)
-    assert shown == report.markdown(measured(section)), "type: PYTHONPATH=tests python -m harness.report"
+    assert shown == report.markdown(measured(section)), "type: PYTHONPATH=tests python -m verify.report"
 
 
 @every_stack

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from histories import Visit, run
 
-from guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
-from harness import linearizability
-from harness.faults import FAULTS
-from harness.history import Operation
-from harness.trial import Trial, not_as_asked
-from harness.verdict import Cell, column
-from harness.verify import exit_status
+from verify import linearizability
+from verify.__main__ import exit_status
+from verify.faults import FAULTS
+from verify.guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
+from verify.history import Operation
+from verify.trial import Trial, not_as_asked
+from verify.verdict import Cell, column
 
 me = Visit("shopper-0.0")
 leaver = Visit("leaver-0.0")

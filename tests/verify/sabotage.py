@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from harness.deployment import ROOT, Stack
+from verify.deployment import ROOT, Stack
 
-OVERLAY = "tests/saboteurs/compose.yml"
+OVERLAY = "tests/verify/saboteurs/compose.yml"
 ROTATION = "    balance static-rr\n"
 STICKINESS = """    stick-table type string len 64 size 10k
     stick on req.cook(session)

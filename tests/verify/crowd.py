@@ -18,9 +18,9 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.deployment import Stack
-from harness.history import Operation, Recorder, digest, operation_of
-from harness.visitor import Answer, Visitor
+from verify.deployment import Stack
+from verify.history import Operation, Recorder, digest, operation_of
+from verify.visitor import Answer, Visitor
 
 # Operations of one shopper in one session; 64 KiB and the search for an order both like it short.
 VISIT_LENGTH = 40

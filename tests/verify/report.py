@@ -1,6 +1,6 @@
 """What `make verify` found, as a page for whoever ran it, and as a table for the README.
 
-`python -m harness.report` takes reports/verify.json over into the repository, if nothing is missing and
+`python -m verify.report` takes reports/verify.json over into the repository, if nothing is missing and
 everything held: as measured.json beside this file, and as the README's section.
 """
 
@@ -16,16 +16,16 @@ from string import Template
 from textwrap import shorten
 from typing import Any
 
-from guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
-from harness.checkers import Violation
-from harness.deployment import ROOT
-from harness.faults import FAULTS, at_hand
-from harness.history import hops, shifted
-from harness.timeline import Timeline
-from harness.trial import Trial, not_as_asked
-from harness.verdict import Cell
-from harness.visitor import served
 from readme import replace_section, section
+from verify.checkers import Violation
+from verify.deployment import ROOT
+from verify.faults import FAULTS, at_hand
+from verify.guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
+from verify.history import hops, shifted
+from verify.timeline import Timeline
+from verify.trial import Trial, not_as_asked
+from verify.verdict import Cell
+from verify.visitor import served
 
 PAGE = Path(__file__).with_suffix(".html")
 SYMBOLS = {"held": "✓", "broken": "✗", "void": "○", "n/a": "–"}

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from harness.faults import Fault
-from harness.history import Operation, grouped
-from harness.trial import Trial, not_as_asked
-from harness.visitor import served
+from verify.faults import Fault
+from verify.history import Operation, grouped
+from verify.trial import Trial, not_as_asked
+from verify.visitor import served
 
 WIDTH = 1200
 LEFT = 116  # the names end here, the clock starts here

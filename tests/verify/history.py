@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from harness import visitor
-from harness.visitor import Answer, Outcome
+from verify import visitor
+from verify.visitor import Answer, Outcome
 
 Cookie = Literal["kept", "set", "cleared"]
 

@@ -17,8 +17,8 @@ from typing import Literal
 
 from docker.models.containers import Container
 
-from harness.deployment import Stack, ask_every_server, freeze, until
-from harness.visitor import Answer
+from verify.deployment import Stack, ask_every_server, freeze, until
+from verify.visitor import Answer
 
 # Longer than any time-out on the way: who waits for what is frozen must have got an answer meanwhile.
 FROZEN_S = 11
@@ -175,7 +175,7 @@ def _all_answer(stack: Stack) -> dict[str, Answer]:
 def clocks_apart(stack: Stack) -> Iterator[str]:
     """Deploy servers whose Python tells times that are days apart; see clock/sitecustomize.py."""
     try:
-        with stack.overlaid("tests/harness/clock/compose.yml"):
+        with stack.overlaid("tests/verify/clock/compose.yml"):
             stack.script("infra/deploy")
         told = [email.utils.parsedate_to_datetime(a.headers["Date"]) for a in _all_answer(stack).values()]
         apart_s = (max(told) - min(told)).total_seconds()

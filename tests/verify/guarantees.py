@@ -1,7 +1,6 @@
 """The table: what is guaranteed, who checks it, which pairs mean nothing, and what would break it.
 
-`make verify` fills in guarantees × faults. To add a guarantee, write its line here and its checker in
-harness/checkers.py; to add a fault, its line in harness/faults.py; then a saboteur that turns it red.
+`make verify` fills in guarantees × faults. README.md says how to add either.
 """
 
 from __future__ import annotations
@@ -9,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness import checkers
-from harness.checkers import Run, Violation
-from harness.faults import FAULTS
+from verify import checkers
+from verify.checkers import Run, Violation
+from verify.faults import FAULTS
 
 EVERYBODY = ("shopper", "tabs", "leaver", "everywhere", "expirer", "stranger", "lender", "passer-by")
 

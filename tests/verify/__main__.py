@@ -18,13 +18,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
-from guarantees import GUARANTEES, SABOTEURS
-from harness import history, report
-from harness.deployment import ROOT, Deployment, Stack
-from harness.faults import FAULTS, at_hand
-from harness.sabotage import sabotage
-from harness.trial import Trial, strike
-from harness.verdict import Cell, column
+from verify import history, report
+from verify.deployment import ROOT, Deployment, Stack
+from verify.faults import FAULTS, at_hand
+from verify.guarantees import GUARANTEES, SABOTEURS
+from verify.sabotage import sabotage
+from verify.trial import Trial, strike
+from verify.verdict import Cell, column
 
 REPORTS = Path(os.environ.get("REPORTS") or ROOT / "reports")
 

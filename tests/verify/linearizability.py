@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.history import Operation
+from verify.history import Operation
 
 # A session's data as a value that can be hashed: sorted (key, value) pairs, lists as tuples.
 State = tuple[tuple[str, Any], ...]

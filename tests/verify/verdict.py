@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from guarantees import GUARANTEES, NOT_APPLICABLE, Guarantee
-from harness.checkers import Violation, unhopped
-from harness.faults import Fault
-from harness.history import Operation, hops, outcomes
-from harness.linearizability import Undecided
-from harness.trial import Trial, not_as_asked
-from harness.visitor import served
+from verify.checkers import Violation, unhopped
+from verify.faults import Fault
+from verify.guarantees import GUARANTEES, NOT_APPLICABLE, Guarantee
+from verify.history import Operation, hops, outcomes
+from verify.linearizability import Undecided
+from verify.trial import Trial, not_as_asked
+from verify.visitor import served
 
 Verdict = Literal["held", "broken", "void", "n/a"]
 

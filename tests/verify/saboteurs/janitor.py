@@ -1,6 +1,6 @@
 """The janitor with a broken part."""
 
-from saboteurs.handlers import sabotage
+from .handlers import sabotage
 
 sabotage()
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from harness import linearizability
-from harness.history import History, Operation, grouped, visits
-from harness.visitor import is_server, served
+from verify import linearizability
+from verify.history import History, Operation, grouped, visits
+from verify.visitor import is_server, served
 
 # A session that was answered so often by one server only did not hop: the chance of that is 2^-19 with two.
 WINDOW = 20

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any
 
-from harness.checkers import Run
-from harness.crowd import Crowd
-from harness.deployment import Stack
-from harness.faults import DidNotStrike, Fault, plant
-from harness.history import Operation, Recorder
-from harness.visitor import Visitor
+from verify.checkers import Run
+from verify.crowd import Crowd
+from verify.deployment import Stack
+from verify.faults import DidNotStrike, Fault, plant
+from verify.history import Operation, Recorder
+from verify.visitor import Visitor
 
 PLANTED_ROWS = 300
 # Runs a janitor until it has had one pass, or another has.

@@ -1,6 +1,6 @@
 """Composition root of a sabotaged web server: the real one, put together from a broken part."""
 
-from saboteurs.handlers import sabotage
+from .handlers import sabotage
 
 sabotage()
 

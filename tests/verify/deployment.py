@@ -19,7 +19,7 @@ import docker
 from docker.models.containers import Container
 from testcontainers.compose import DockerCompose
 
-from harness.visitor import SERVER_KINDS, Answer, Visitor
+from verify.visitor import SERVER_KINDS, Answer, Visitor
 
 ROOT = Path(__file__).parents[2]
 T = TypeVar("T")
