@@ -14,9 +14,10 @@ from typing import Any
 
 from locust import FastHttpUser, LoadTestShape, between, task
 
-from promises import Finding, Outcome, Promises, empty, outcome_of
+from promises import Finding, Promises, empty
 from shapes import visitors_at
 from sightings import seen
+from verify.outcome import Outcome, outcome_of
 
 Judge = Callable[[Any], Finding | None]
 

@@ -11,20 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Outcome = Literal["ok", "failed", "unknown"]
-
-
-def outcome_of(status: int, server: str | None) -> Outcome:
-    """Say what is certain after an answer: done, not done, or that nobody knows (status 0: no answer came).
-
-    A 503 to a write may come from a store that did the write and lost the answer; the balancer's own means
-    that no server took the request.
-    """
-    if 200 <= status < 300:
-        return "ok"
-    if 400 <= status < 500 or (status, server) == (503, "balancer"):
-        return "failed"
-    return "unknown"
+from verify.outcome import Outcome
 
 
 @dataclass(frozen=True)

@@ -37,13 +37,13 @@ def chosen(only: str, saboteur: str = "") -> tuple[list[str], list[str]]:
     names = re.split(r"[\s,]+", only.strip()) if only.strip() else []
     unknown = [name for name in names if name not in GUARANTEES and name not in FAULTS]
     if unknown:
-        refuse(
+        give_up(
             f"ONLY={only!r}: there is no {' and no '.join(unknown)}",
             f"guarantees: {' '.join(GUARANTEES)}",
             f"faults: {' '.join(FAULTS)}",
         )
     if saboteur and saboteur not in SABOTEURS:
-        refuse(f"there is no SABOTEUR={saboteur!r}", f"saboteurs: {' '.join(SABOTEURS)}")
+        give_up(f"there is no SABOTEUR={saboteur!r}", f"saboteurs: {' '.join(SABOTEURS)}")
     usual = [SABOTEURS[saboteur].under] if saboteur else list(FAULTS)
     return (
         [name for name in GUARANTEES if name in names] or list(GUARANTEES),
@@ -51,7 +51,7 @@ def chosen(only: str, saboteur: str = "") -> tuple[list[str], list[str]]:
     )
 
 
-def refuse(*lines: str) -> NoReturn:
+def give_up(*lines: str) -> NoReturn:
     print("verify: " + "\n    ".join(lines), file=sys.stderr)
     raise SystemExit(2)
 
@@ -77,7 +77,7 @@ def line(cell: Cell) -> str:
     claim = GUARANTEES[cell.guarantee].claim
     if cell.verdict == "n/a":
         return f"  {cell.guarantee} n/a     {claim}: {cell.reason}"
-    counts = f"ok {cell.ok}, unknown {cell.unknown}, failed {cell.failed}, hops {cell.hops}"
+    counts = f"ok {cell.ok}, unknown {cell.unknown}, refused {cell.refused}, hops {cell.hops}"
     said = f"  {cell.guarantee} {cell.verdict:7} {claim} ({counts}, recovered in {cell.recovery_s} s)"
     for violation in cell.violations[:3]:
         said += "\n      " + str(violation).replace("\n", "\n      ")
@@ -118,7 +118,7 @@ def main() -> int:
     )
     names, faults = faults, at_hand(faults, stack.services)
     if not faults:
-        refuse(
+        give_up(
             f"nothing here can suffer {' or '.join(names)}",
             "try CACHE=memcached or PROFILES=polyglot in .env, and make up",
         )

@@ -73,7 +73,7 @@ def _counter_story(key: str, story: list[Operation]) -> Iterator[Violation]:
     """A count lies above all that was seen before, and below all that may have been added."""
     seen, added, last = 0, 0, story[0]
     for o in story:
-        added += o.act == "add" and o.outcome != "failed"
+        added += o.act == "add" and o.outcome != "refused"
         if not o.is_ok:
             continue
         value = o.result["value"] if o.act == "add" else o.result["data"].get(key, 0)

@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from verify import table
 from verify.deployment import Stack
 from verify.history import Operation, Recorder, digest, operation_of
 from verify.visitor import Answer, Visitor
@@ -226,20 +227,13 @@ class Crowd:
         visit = tab.visit
         first = tab.do("append", "items", f"{visit}|0")
         session_id = tab.visitor.session_id
-        if session_id is not None and self._age(session_id):
+        if session_id is not None and table.expire(self.stack, session_id):
             aged_ns = time.monotonic_ns()
             tab.note(first, act="expire", sent_id=digest(session_id), invoked=aged_ns, completed=aged_ns)
             self._bury(tab, session_id)
             tab.do("read")
             tab.with_id(session_id, 10).do("append", "items", f"{visit}|1", dares=True)
         self._stop.wait(1)
-
-    def _age(self, session_id: str) -> bool:
-        """Let the session have expired. False: the database did not answer."""
-        return self.stack.runs_sql(
-            "UPDATE sessions SET expires_at = UNIX_TIMESTAMP() - 1 "
-            f"WHERE id = UNHEX(SHA2('{session_id}', 256)) AND data IS NOT NULL"
-        )
 
     def _bury(self, tab: Tab, session_id: str | None) -> None:
         if session_id is not None:

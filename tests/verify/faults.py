@@ -18,6 +18,7 @@ from typing import Literal
 from docker.models.containers import Container
 
 from verify.deployment import Stack, ask_every_server, freeze, until
+from verify.table import plant
 from verify.visitor import Answer
 
 # Longer than any time-out on the way: who waits for what is frozen must have got an answer meanwhile.
@@ -322,16 +323,6 @@ def janitor_storm(stack: Stack) -> Iterator[str]:
 def _removed(line: str) -> int:
     words = line.partition('"removed ')[2].split(" ", 1)
     return int(words[0]) if words[0].isdigit() else 0
-
-
-def plant(stack: Stack, name: str, expires_at: str, rows: int) -> None:
-    """Insert session rows that belong to nobody; name: up to 16 characters, the beginning of their ids."""
-    stack.sql(
-        "INSERT INTO sessions (id, data, version, user, created_at, expires_at, absolute_at) "
-        f"WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {rows}) "
-        f"SELECT CONCAT(RPAD('{name}', 16, '.'), UNHEX(LPAD(HEX(n), 32, '0'))), '{{}}', 1, NULL, "
-        f"UNIX_TIMESTAMP() - 7200, {expires_at}, UNIX_TIMESTAMP() + 7200 FROM n"
-    )
 
 
 NO_SERVER = frozenset({502, 503, 504})

@@ -1,7 +1,7 @@
 """What visitors did and saw, as data: one record per operation, one JSON line per record.
 
-The vocabulary is Jepsen's: an operation is invoked, completes, and was ok, failed (certainly not
-done) or unknown (nobody knows whether it was, or whether it still will be).
+As in Jepsen an operation is invoked, completes, and has one of three outcomes: ok, refused (certainly not
+done; Jepsen's "fail") or unknown (perhaps done, or perhaps still to be done).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from verify import visitor
-from verify.visitor import Answer, Outcome
+from verify.outcome import Outcome
+from verify.visitor import Answer
 
 Cookie = Literal["kept", "set", "cleared"]
 
@@ -124,6 +125,12 @@ def read(path: Path) -> list[Operation]:
 
 
 # Questions that several checkers ask
+
+
+def not_as_asked(o: Operation) -> bool:
+    """Whether the visitor asked for something that is theirs and did not get it."""
+    was_refused = o.dares and o.outcome == "refused" and 400 <= o.status < 500
+    return not o.is_ok and not was_refused and o.role != "aborter"
 
 
 def grouped(history: Iterable[Operation], by: Callable[[Operation], str]) -> dict[str, list[Operation]]:

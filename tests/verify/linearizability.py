@@ -28,7 +28,7 @@ def unexplained(operations: Sequence[Operation]) -> Operation | None:
 
     The operations of one session, in any order. Raises Undecided.
     """
-    relevant = [o for o in operations if o.outcome != "failed" and (o.is_ok or o.act != "read")]
+    relevant = [o for o in operations if o.outcome != "refused" and (o.is_ok or o.act != "read")]
     if _is_linearizable(relevant):
         return None
     # Cutting the history after a completion leaves what was under way as unknown. The shortest cut that

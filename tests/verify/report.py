@@ -21,9 +21,9 @@ from verify.checkers import Violation
 from verify.deployment import ROOT
 from verify.faults import FAULTS, at_hand
 from verify.guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
-from verify.history import hops, shifted
+from verify.history import hops, not_as_asked, shifted
 from verify.timeline import Timeline
-from verify.trial import Trial, not_as_asked
+from verify.trial import Trial
 from verify.verdict import Cell
 from verify.visitor import served
 
@@ -173,7 +173,7 @@ def _section(name: str, trial: Trial, cells: Sequence[Cell]) -> str:
 {timeline.legend()}
 <div class="wide">{timeline.svg()}</div>
 <div class="wide"><table class="verdicts"><thead><tr><th>verdict</th><th>guarantee</th>
-<th>ok</th><th>unknown</th><th>failed</th><th>hops</th><th>servers</th></tr></thead><tbody>
+<th>ok</th><th>unknown</th><th>refused</th><th>hops</th><th>servers</th></tr></thead><tbody>
 {rows}
 </tbody></table></div></section>"""
 
@@ -203,7 +203,7 @@ def _row(cell: Cell, timeline: Timeline) -> str:
     )
     if cell.verdict == "n/a":
         return f'{row}<td colspan="5" class="none">{escape(cell.reason or "")}</td></tr>'
-    counts = (cell.ok, cell.unknown, cell.failed, cell.hops, cell.servers)
+    counts = (cell.ok, cell.unknown, cell.refused, cell.hops, cell.servers)
     row += "".join(f'<td class="number">{count:,}</td>' for count in counts) + "</tr>"
     if cell.verdict == "void":
         row += f'<tr class="story open"><td colspan="7">{escape(cell.reason or "")}</td></tr>'
@@ -271,8 +271,8 @@ def markdown(measured: Mapping[str, Any]) -> str:
         fault: [Cell(**c) for c in measured["cells"] if c["fault"] == fault] for fault in _judged(measured)
     }
     # The cell of the most visitors has counted what all others have.
-    widest = {f: max(cells, key=lambda c: c.ok + c.failed + c.unknown) for f, cells in by_fault.items()}
-    operations = sum(cell.ok + cell.failed + cell.unknown for cell in widest.values())
+    widest = {f: max(cells, key=lambda c: c.ok + c.refused + c.unknown) for f, cells in by_fault.items()}
+    operations = sum(cell.ok + cell.refused + cell.unknown for cell in widest.values())
     hops = sum(cell.hops for cell in widest.values())
     seed = measured["seed"]
     table = [
@@ -310,7 +310,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
 
 def _markdown_row(cells: Iterable[Cell], widest: Cell) -> str:
     symbols = {cell.guarantee: SYMBOLS[cell.verdict] for cell in cells}
-    counts = f"{widest.ok:,} | {widest.failed:,} | {widest.unknown:,}"
+    counts = f"{widest.ok:,} | {widest.refused:,} | {widest.unknown:,}"
     verdicts = " | ".join(symbols[name] for name in GUARANTEES)
     return f"| {FAULTS[widest.fault].title} | {verdicts} | {counts} | {widest.recovery_s} s |"
 

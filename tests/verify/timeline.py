@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from verify.faults import Fault
-from verify.history import Operation, grouped
-from verify.trial import Trial, not_as_asked
+from verify.history import Operation, grouped, not_as_asked
+from verify.trial import Trial
 from verify.visitor import served
 
 WIDTH = 1200
@@ -195,4 +195,4 @@ def _flag(x: float, y: float) -> str:
     return f"M{x:.1f} {y:g}l-4.5-9h9z"
 
 
-MARKS = {"failed": _cross, "unknown": _ring}
+MARKS = {"refused": _cross, "unknown": _ring}

@@ -10,9 +10,9 @@ from typing import Literal
 from verify.checkers import Violation, unhopped
 from verify.faults import Fault
 from verify.guarantees import GUARANTEES, NOT_APPLICABLE, Guarantee
-from verify.history import Operation, hops, outcomes
+from verify.history import Operation, hops, not_as_asked, outcomes
 from verify.linearizability import Undecided
-from verify.trial import Trial, not_as_asked
+from verify.trial import Trial
 from verify.visitor import served
 
 Verdict = Literal["held", "broken", "void", "n/a"]
@@ -26,7 +26,7 @@ class Cell:
     fault: str
     verdict: Verdict
     ok: int = 0
-    failed: int = 0
+    refused: int = 0
     unknown: int = 0
     servers: int = 0
     hops: int = 0
@@ -53,7 +53,7 @@ def _cell(name: str, fault_name: str, fault: Fault, trial: Trial) -> Cell:
         fault_name,
         verdict,
         counts["ok"],
-        counts["failed"],
+        counts["refused"],
         counts["unknown"],
         len(set(served(counted))),
         hops(counted),

@@ -9,18 +9,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from itertools import pairwise
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
+from verify.outcome import Outcome, outcome_of
+
 # Above the balancer's longest answer: what takes longer has gone missing.
 TIMEOUT_S = 20
 # The services whose containers answer visitors; each signs as its service and its id.
 SERVER_KINDS = ("web", "php")
-
-Outcome = Literal["ok", "failed", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,8 @@ class Answer:
 
     @property
     def outcome(self) -> Outcome:
-        """What is certain: done, not done, or that nobody knows.
-
-        A 503 to a write may come from a store that did the write and lost the answer; the balancer's
-        own 503 means that no server took the request.
-        """
-        if 200 <= self.status < 400:
-            return "ok"
-        if not self.is_sent or 400 <= self.status < 500 or (self.status, self.server) == (503, "balancer"):
-            return "failed"
-        return "unknown"
+        """What is certain after this answer."""
+        return outcome_of(self.status, self.server, is_sent=self.is_sent)
 
     @property
     def request_id(self) -> str | None:
