@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from counting import Crowd
 
-from verify.__main__ import line
 from verify.deployment import Deployment, ask_every_server, freeze, until
 from verify.faults import FAULTS
 from verify.guarantees import GUARANTEES
+from verify.matrix import line
 from verify.trial import QUICK, strike
 from verify.verdict import column
 from verify.visitor import SERVER_KINDS, Answer, Visitor

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from verify.__main__ import line
 from verify.deployment import Deployment
 from verify.faults import FAULTS
 from verify.guarantees import GUARANTEES, SABOTEURS
+from verify.matrix import line
 from verify.sabotage import Break, sabotage
 from verify.trial import QUICK, strike
 from verify.verdict import Cell, column

@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from verify.__main__ import line
 from verify.deployment import ROOT, Deployment, until
 from verify.faults import FAULTS
 from verify.guarantees import GUARANTEES
+from verify.matrix import line
 from verify.trial import QUICK, strike
 from verify.verdict import column
 

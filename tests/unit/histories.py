@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from verify.checkers import Run
+from verify.evidence import Run
 from verify.history import Operation
 from verify.visitor import Answer
 

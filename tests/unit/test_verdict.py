@@ -10,10 +10,10 @@ import pytest
 from histories import Visit, run
 
 from verify import linearizability
-from verify.__main__ import exit_status
 from verify.faults import FAULTS
 from verify.guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
 from verify.history import Operation, not_as_asked
+from verify.matrix import exit_status
 from verify.trial import Trial
 from verify.verdict import Cell, column
 

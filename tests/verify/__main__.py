@@ -6,27 +6,21 @@ of guarantees.py. Exit status: 0 all held, 1 something broken, 2 something void,
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from verify import history, report
-from verify.deployment import ROOT, Deployment, Stack
+from verify.deployment import Deployment, Stack
 from verify.faults import FAULTS, at_hand
 from verify.guarantees import GUARANTEES, SABOTEURS
+from verify.matrix import REPORTS, exit_status, fill, write_reports
 from verify.sabotage import sabotage
-from verify.trial import Trial, strike
-from verify.verdict import Cell, column
-
-REPORTS = Path(os.environ.get("REPORTS") or ROOT / "reports")
 
 
 def chosen(only: str, saboteur: str = "") -> tuple[list[str], list[str]]:
@@ -56,50 +50,6 @@ def give_up(*lines: str) -> NoReturn:
     raise SystemExit(2)
 
 
-def verify(
-    stack: Stack, guarantees: Sequence[str], faults: Sequence[str], seed: str
-) -> tuple[list[Cell], dict[str, Trial]]:
-    """Run the faults one after the other, and return all cells and each fault's trial; prints as it goes."""
-    cells: list[Cell] = []
-    trials: dict[str, Trial] = {}
-    for name in faults:
-        trial = trials[name] = strike(stack, FAULTS[name], f"{seed} {name}")
-        history.write(trial.run.history, REPORTS / f"history-{name}.jsonl")
-        found = column(name, FAULTS[name], trial, guarantees)
-        print(f"\n{FAULTS[name].title}: {trial.evidence or 'VOID, ' + str(trial.trouble)}", flush=True)
-        for cell in found:
-            print(line(cell), flush=True)
-        cells += found
-    return cells, trials
-
-
-def line(cell: Cell) -> str:
-    claim = GUARANTEES[cell.guarantee].claim
-    if cell.verdict == "n/a":
-        return f"  {cell.guarantee} n/a     {claim}: {cell.reason}"
-    counts = f"ok {cell.ok}, unknown {cell.unknown}, refused {cell.refused}, hops {cell.hops}"
-    said = f"  {cell.guarantee} {cell.verdict:7} {claim} ({counts}, recovered in {cell.recovery_s} s)"
-    for violation in cell.violations[:3]:
-        said += "\n      " + str(violation).replace("\n", "\n      ")
-    if cell.verdict == "void":
-        said += f"\n      {cell.reason}"
-    return said
-
-
-def exit_status(cells: Sequence[Cell]) -> int:
-    verdicts = {cell.verdict for cell in cells}
-    return 1 if "broken" in verdicts else 2 if "void" in verdicts else 0
-
-
-def as_json(cells: Sequence[Cell], seed: str) -> str:
-    rows = []
-    for cell in cells:
-        row = asdict(cell)
-        row["violations"] = [str(violation) for violation in cell.violations[:10]]
-        rows.append(row)
-    return json.dumps({"seed": seed, "cells": rows}, indent=1, ensure_ascii=False) + "\n"
-
-
 def main() -> int:
     saboteur = os.environ.get("SABOTEUR", "")
     guarantees, faults = chosen(os.environ.get("ONLY", ""), saboteur)
@@ -123,7 +73,7 @@ def main() -> int:
             "try CACHE=memcached or PROFILES=polyglot in .env, and make up",
         )
     try:
-        cells, trials = verify(stack, guarantees, faults, seed)
+        cells, trials = fill(stack, guarantees, faults, seed)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("verify: interrupted; putting everything back", flush=True)
@@ -145,20 +95,12 @@ def find(saboteur: str, guarantees: Sequence[str], faults: Sequence[str], seed: 
         sabotage(stack) as break_part,
     ):
         break_part(saboteur)
-        cells, trials = verify(stack, guarantees, faults, seed)
+        cells, trials = fill(stack, guarantees, faults, seed)
     write_reports(cells, trials, seed, saboteur)
     meant = SABOTEURS[saboteur]
     broken = [cell.guarantee for cell in cells if cell.verdict == "broken"]
     print(f"\nverify: {saboteur}, who {meant.how}, was to break {meant.breaks}; broken: {' '.join(broken)}")
     return 1 if meant.breaks in broken else 2
-
-
-def write_reports(
-    cells: Sequence[Cell], trials: Mapping[str, Trial], seed: str, saboteur: str | None = None
-) -> None:
-    REPORTS.mkdir(exist_ok=True)
-    (REPORTS / "verify.json").write_text(as_json(cells, seed))
-    report.write(cells, trials, seed, REPORTS, saboteur)
 
 
 if __name__ == "__main__":

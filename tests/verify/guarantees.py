@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from verify import checkers
-from verify.checkers import Run, Violation
+from verify.checkers import cleaning, hopping, losses, one_copy, outage, reads, strangers, the_dead
+from verify.evidence import Run, Violation
 from verify.faults import FAULTS
 
 EVERYBODY = ("shopper", "tabs", "leaver", "everywhere", "expirer", "stranger", "lender", "passer-by")
@@ -26,33 +26,31 @@ class Guarantee:
 
 GUARANTEES = {
     "G1": Guarantee(
-        "what one server wrote every other server reads", checkers.what_one_wrote_others_read, ("shopper",)
+        "what one server wrote every other server reads", reads.what_one_wrote_others_read, ("shopper",)
     ),
     "G2": Guarantee(
-        "no acknowledged write is lost", checkers.no_acknowledged_write_is_lost, ("shopper", "tabs")
+        "no acknowledged write is lost", losses.no_acknowledged_write_is_lost, ("shopper", "tabs")
     ),
     "G3": Guarantee(
-        "one session behaves as one copy", checkers.one_session_behaves_as_one_copy, ("tabs", "shopper")
+        "one session behaves as one copy", one_copy.one_session_behaves_as_one_copy, ("tabs", "shopper")
     ),
     "G4": Guarantee(
         "destroyed, rotated and expired sessions stay dead",
-        checkers.the_dead_stay_dead,
+        the_dead.the_dead_stay_dead,
         ("leaver", "everywhere", "expirer"),
     ),
-    "G5": Guarantee("no visitor sees another's data", checkers.nobody_sees_anothers_data, EVERYBODY),
+    "G5": Guarantee("no visitor sees another's data", strangers.nobody_sees_anothers_data, EVERYBODY),
     "G6": Guarantee(
         "unknown ids are not adopted; reading leaves nothing behind",
-        checkers.unknown_ids_are_not_adopted,
+        strangers.unknown_ids_are_not_adopted,
         ("stranger", "lender"),
     ),
-    "G7": Guarantee(
-        "an outage is an error, never an empty session", checkers.an_outage_is_an_error, EVERYBODY
-    ),
+    "G7": Guarantee("an outage is an error, never an empty session", outage.an_outage_is_an_error, EVERYBODY),
     "G8": Guarantee(
-        "clean removes the expired and only the expired", checkers.clean_removes_only_the_expired, EVERYBODY
+        "clean removes the expired and only the expired", cleaning.clean_removes_only_the_expired, EVERYBODY
     ),
     "G9": Guarantee(
-        "the balancer spreads the load and every history hopped", checkers.every_history_hopped, EVERYBODY
+        "the balancer spreads the load and every history hopped", hopping.every_history_hopped, EVERYBODY
     ),
 }
 

@@ -19,7 +19,7 @@ from verify.visitor import served
 WIDTH = 1200
 LEFT = 116  # the names end here, the clock starts here
 BARS_TOP, TOP = 28, 70  # answers per second from the one to the other, then the rows
-COLOURS = 9  # in report.html; a tenth server gets the first one again, and a lane of its own
+COLOURS = 9  # in page.html; a tenth server gets the first one again, and a lane of its own
 
 
 class Timeline:
@@ -42,7 +42,7 @@ class Timeline:
         self._bottom = TOP + self._pitch * len(self._rows)
 
     def svg(self) -> str:
-        """Return the picture. Its classes are in report.html."""
+        """Return the picture. Its classes are in page.html."""
         box, name = (
             f"0 0 {WIDTH} {self._bottom + 18}",
             f"{self._fault.title}: who was served by whom, and when",

@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass
 
 from verify.auditor import Auditor
-from verify.checkers import Run
 from verify.crowd import Crowd
 from verify.deployment import Stack
-from verify.faults import DidNotStrike, Fault
+from verify.evidence import Run
+from verify.faults import Fault
 from verify.history import Operation, Recorder, not_as_asked
+from verify.strikes.proof import DidNotStrike
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def strike(stack: Stack, fault: Fault, seed: str, pace: Pace = FULL) -> Trial:
     crowd.read_finals()
     crowd.replay_dead_ids()
     auditor.count_rows_around_reading(seed)
-    auditor.count_rows_of_forged(crowd.forged_ids)
+    auditor.count_rows_of_forged(crowd.scene.forged_ids)
     history = recorder.history()
     run = Run(history, struck, healed, fault.takes == "store", servers)
     since = struck if fault.heals_itself else healed

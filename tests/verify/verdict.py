@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from verify.checkers import Violation, unhopped
+from verify.checkers.hopping import unhopped
+from verify.evidence import Violation
 from verify.faults import Fault
 from verify.guarantees import GUARANTEES, NOT_APPLICABLE, Guarantee
 from verify.history import Operation, hops, not_as_asked, outcomes
@@ -16,6 +17,7 @@ from verify.trial import Trial
 from verify.visitor import served
 
 Verdict = Literal["held", "broken", "void", "n/a"]
+SYMBOLS: dict[Verdict, str] = {"held": "✓", "broken": "✗", "void": "○", "n/a": "–"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +104,8 @@ def _over_budget(fault: Fault, counted: list[Operation]) -> list[Violation]:
                 theirs = [o for o in met if (o.visit, o.tab) == (visit, tab)]
                 found.append(Violation(f"{count} requests of one tab were not ok", tuple(theirs)))
     return found
+
+
+def number(things: Collection[object], noun: str) -> str:
+    """Return how many things there are, in words: 1 cell, 1,200 cells."""
+    return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"

@@ -1,35 +1,25 @@
-"""What `make verify` found, as a page for whoever ran it, and as a table for the README.
-
-`python -m verify.report` takes reports/verify.json over into the repository, if nothing is missing and
-everything held: as measured.json beside this file, and as the README's section.
-"""
+"""What `make verify` found, as a page: the matrix, and a timeline and the contradictions of each fault."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 from textwrap import shorten
-from typing import Any
 
-from readme import replace_section, section
-from verify.checkers import Violation
-from verify.deployment import ROOT
-from verify.faults import FAULTS, at_hand
-from verify.guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
+from verify.evidence import Violation
+from verify.faults import FAULTS
+from verify.guarantees import GUARANTEES, SABOTEURS
 from verify.history import hops, not_as_asked, shifted
 from verify.timeline import Timeline
 from verify.trial import Trial
-from verify.verdict import Cell
+from verify.verdict import SYMBOLS, Cell, number
 from verify.visitor import served
 
-PAGE = Path(__file__).with_suffix(".html")
-SYMBOLS = {"held": "✓", "broken": "✗", "void": "○", "n/a": "–"}
-# Who looks for the cause wants the smallest contradictions; verify.json and the histories have all.
+TEMPLATE = Path(__file__).with_suffix(".html")
+# A reader who looks for the cause wants the smallest contradictions; verify.json and the histories have all.
 SHOWN_SUMMARIES = 12
 SHOWN_VIOLATIONS = 3
 SHOWN_OPERATIONS = 8
@@ -48,7 +38,7 @@ def write(
 
 def html(cells: Sequence[Cell], trials: Mapping[str, Trial], seed: str, saboteur: str | None = None) -> str:
     """Return the page: one file, no script, nothing loaded."""
-    return Template(PAGE.read_text(encoding="utf-8")).substitute(
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=headline(cells),
         introduction=_introduction(trials, seed, saboteur),
         summaries=_summaries(cells),
@@ -66,15 +56,11 @@ def headline(cells: Iterable[Cell]) -> str:
     counts = Counter(cell.verdict for cell in judged)
     if counts["broken"]:
         void = f", {counts['void']} more are void" if counts["void"] else ""
-        return f"Broken: {counts['broken']} of {_number(judged, 'pair')}{void}"
+        return f"Broken: {counts['broken']} of {number(judged, 'pair')}{void}"
     if counts["void"] or not judged:
-        return f"Void: {counts['void']} of {_number(judged, 'pair')} prove nothing"
+        return f"Void: {counts['void']} of {number(judged, 'pair')} prove nothing"
     guarantees, faults = {cell.guarantee for cell in judged}, {cell.fault for cell in judged}
-    return f"All held: {_number(guarantees, 'guarantee')} under {_number(faults, 'fault')}"
-
-
-def _number(things: Collection[object], noun: str) -> str:
-    return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
+    return f"All held: {number(guarantees, 'guarantee')} under {number(faults, 'fault')}"
 
 
 def _quoted(fault: str) -> str:
@@ -86,7 +72,7 @@ def _introduction(trials: Mapping[str, Trial], seed: str, saboteur: str | None) 
     operations = [o for history in histories for o in history if o.role != "auditor"]
     again = f"SEED={seed} SABOTEUR={saboteur}" if saboteur else f"SEED={seed}"
     said = [
-        f"{_number(operations, 'operation')}, answered by {_number(set(served(operations)), 'server')}; "
+        f"{number(operations, 'operation')}, answered by {number(set(served(operations)), 'server')}; "
         f"{sum(map(hops, histories)):,} times by another one than the visitor’s last. "
         f"<code>{escape(again)} make verify</code> repeats this schedule."
     ]
@@ -112,7 +98,7 @@ def _summaries(cells: Iterable[Cell]) -> str:
         why = escape(shorten(reason, 160, placeholder=" …"))
         lines.append(f"<li>{SYMBOLS[verdict]} <b>{verdict}</b>: {link}: {why}</li>")
     if rest := list(alike)[SHOWN_SUMMARIES:]:
-        lines.append(f"<li>and {_number(rest, 'reason')} more</li>")
+        lines.append(f"<li>and {number(rest, 'reason')} more</li>")
     return f'<ul class="summaries">{chr(10).join(lines)}</ul>' if lines else ""
 
 
@@ -191,7 +177,7 @@ def _facts(name: str, trial: Trial) -> dict[str, str]:
         "recovered": "✗ never" if trial.recovery_s is None else f"{_recovered(trial)} after the {since}",
         "operations": f"{len(history):,}: {ok:,} ok, {len(missed):,} not as asked{shown}, "
         f"{len(history) - ok - len(missed):,} excused",
-        "answered by": f"{_number(set(served(history)), 'server')}, {hops(history):,} hops, "
+        "answered by": f"{number(set(served(history)), 'server')}, {hops(history):,} hops, "
         f"the slowest answer after {slowest_s:.1f} s",
     }
 
@@ -228,119 +214,7 @@ def _story(cell: Cell, timeline: Timeline) -> str:
             for o in operations
         ]
         if more := violation.operations[SHOWN_OPERATIONS:]:
-            told.append(f"<p>and {_number(more, 'operation')} more</p>")
+            told.append(f"<p>and {number(more, 'operation')} more</p>")
     if others := cell.violations[SHOWN_VIOLATIONS:]:
-        told.append(f"<p>and {_number(others, 'contradiction')} more; verify.json tells the first ten</p>")
+        told.append(f"<p>and {number(others, 'contradiction')} more; verify.json tells the first ten</p>")
     return "".join(told)
-
-
-# The README
-
-REPORT = ROOT / "reports" / "verify.json"
-# What some stacks have, and suffer from, that others have not: the setting that brings it, and what it is.
-EXTRAS = {
-    "memcached": ("CACHE=memcached", "memcached"),
-    "php": ("PROFILES=polyglot", "a server in another language"),
-}
-# Where the figures are kept, by section of the README.
-MEASURED = {
-    "verify": Path(__file__).with_name("measured.json"),
-    **{f"verify-{extra}": Path(__file__).with_name(f"measured-{extra}.json") for extra in EXTRAS},
-}
-
-
-def section_of(measured: Mapping[str, Any]) -> str:
-    """Return the name of the README's section that these cells belong to."""
-    extra = _extra(measured)
-    return f"verify-{extra}" if extra else "verify"
-
-
-def _extra(measured: Mapping[str, Any]) -> str | None:
-    needs = {FAULTS[fault].needs for fault in _judged(measured)}
-    return next((extra for extra in EXTRAS if extra in needs), None)
-
-
-def _judged(measured: Mapping[str, Any]) -> list[str]:
-    faults = {cell["fault"] for cell in measured["cells"]}
-    return [fault for fault in FAULTS if fault in faults]
-
-
-def markdown(measured: Mapping[str, Any]) -> str:
-    """Return the README's section between its two markers, markers included."""
-    by_fault = {
-        fault: [Cell(**c) for c in measured["cells"] if c["fault"] == fault] for fault in _judged(measured)
-    }
-    # The cell of the most visitors has counted what all others have.
-    widest = {f: max(cells, key=lambda c: c.ok + c.refused + c.unknown) for f, cells in by_fault.items()}
-    operations = sum(cell.ok + cell.refused + cell.unknown for cell in widest.values())
-    hops = sum(cell.hops for cell in widest.values())
-    seed = measured["seed"]
-    table = [
-        f"| | {' | '.join(GUARANTEES)} | ok | refused | unknown | recovered in |",
-        f"|---{'|:-:' * len(GUARANTEES)}|--:|--:|--:|--:|",
-        *(_markdown_row(cells, widest[fault]) for fault, cells in by_fault.items()),
-        "",
-    ]
-    if extra := _extra(measured):
-        setting, what = EXTRAS[extra]
-        lines = [
-            f"The same with `{setting}`, where {what} suffers, too:",
-            "",
-            *table,
-            f"Made by `SEED={seed} {setting} make verify`: {operations:,} operations, {hops:,} hops.",
-        ]
-        return section(section_of(measured), lines)
-    why_not = ", ".join(sorted(set(NOT_APPLICABLE.values())))
-    lines = [
-        "### Under every fault",
-        "",
-        "`make verify` lets a crowd of visitors in, has one fault after the other strike, and judges",
-        "what every visitor saw, operation by operation:",
-        "",
-        *(f"- **{name}** {guarantee.claim}" for name, guarantee in GUARANTEES.items()),
-        "",
-        *table,
-        f"✓ held · – does not apply: {why_not} · refused: certainly not done, mostly 409 to the holder",
-        "of an ended session · unknown: an error, perhaps done. `reports/verify.html` draws each run.",
-        f"Made by `SEED={seed} make verify`: {operations:,} operations, of which {hops:,} were answered",
-        "by another server than the visitor's last.",
-    ]
-    return section("verify", lines)
-
-
-def _markdown_row(cells: Iterable[Cell], widest: Cell) -> str:
-    symbols = {cell.guarantee: SYMBOLS[cell.verdict] for cell in cells}
-    counts = f"{widest.ok:,} | {widest.refused:,} | {widest.unknown:,}"
-    verdicts = " | ".join(symbols[name] for name in GUARANTEES)
-    return f"| {FAULTS[widest.fault].title} | {verdicts} | {counts} | {widest.recovery_s} s |"
-
-
-def unfit(measured: Mapping[str, Any]) -> list[str]:
-    """Return why these cells are not to be shown to everybody: missing, left over, broken or void."""
-    extra = _extra(measured)
-    faults = at_hand(FAULTS, [extra] if extra else [])
-    wanted = {(g, f): "n/a" if (g, f) in NOT_APPLICABLE else "held" for g in GUARANTEES for f in faults}
-    found = {(cell["guarantee"], cell["fault"]): cell["verdict"] for cell in measured["cells"]}
-    return [
-        f"{guarantee} under {fault}: {found.get((guarantee, fault), 'missing')}, "
-        f"expected {wanted.get((guarantee, fault), 'nothing')}"
-        for guarantee, fault in wanted.keys() | found.keys()
-        if found.get((guarantee, fault)) != wanted.get((guarantee, fault))
-    ]
-
-
-def publish() -> None:
-    if not REPORT.exists():
-        raise SystemExit(f"report: there is no {REPORT} to publish\n    run `make verify`")
-    measured = json.loads(REPORT.read_text(encoding="utf-8"))
-    if reasons := unfit(measured):
-        raise SystemExit(
-            f"report: {REPORT} has {_number(reasons, 'cell')} that the README cannot show, such as\n"
-            f"    {sorted(reasons)[0]}\n    run `make verify` whole, without ONLY and SABOTEUR"
-        )
-    shutil.copy(REPORT, MEASURED[section_of(measured)])
-    replace_section(section_of(measured), markdown(measured))
-
-
-if __name__ == "__main__":
-    publish()
