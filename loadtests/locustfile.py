@@ -25,7 +25,7 @@ Judge = Callable[[Any], Finding | None]
 FULL_CART = 40
 
 
-class Visitor(FastHttpUser):
+class LoadVisitor(FastHttpUser):
     """One browser with one tab: a cookie jar, and what its owner knows to be true."""
 
     abstract = True
@@ -99,7 +99,7 @@ class Visitor(FastHttpUser):
         self.begin()
 
 
-class Stranger(Visitor):
+class Stranger(LoadVisitor):
     """Has no session, and gets none by looking."""
 
     weight = 2
@@ -118,7 +118,7 @@ class Stranger(Visitor):
         return empty(session, "a visitor without a cookie")
 
 
-class Reader(Visitor):
+class Reader(LoadVisitor):
     """Has put something into the cart once, and only looks at it since then."""
 
     weight = 4
@@ -133,7 +133,7 @@ class Reader(Visitor):
         self.look()
 
 
-class Shopper(Visitor):
+class Shopper(LoadVisitor):
     """Counts, fills the cart, and looks."""
 
     weight = 3
@@ -145,7 +145,7 @@ class Shopper(Visitor):
             self.begin()
 
 
-class Member(Visitor):
+class Member(LoadVisitor):
     """Comes with something in the cart, logs in, shops, logs out; the old id must be dead then."""
 
     weight = 1

@@ -13,7 +13,7 @@ VISITORS = 6
 LIMIT_S = 240
 
 
-class Crowd:
+class CountingVisitors:
     """Visitors who count, each on a counter of their own, until they are told to stop."""
 
     def __init__(self, deployment: Deployment) -> None:

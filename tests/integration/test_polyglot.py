@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from counting import Crowd
+from counting import CountingVisitors
 
 from verify.deployment import Deployment, ask_every_server, freeze, until
 from verify.faults import FAULTS
@@ -404,7 +404,7 @@ def test_without_its_database_php_says_503_and_leaves_the_cookie_alone(
         assert answer.body["data"]["n"] >= 1
 
 
-def test_a_stopped_php_server_fails_no_request(deployment: Deployment, crowd: Crowd) -> None:
+def test_a_stopped_php_server_fails_no_request(deployment: Deployment, crowd: CountingVisitors) -> None:
     deployment.containers("php")[0].stop()
     deployment.wait_for_servers(deployment.servers - 1)
     crowd.get_around()

@@ -17,7 +17,7 @@ from sessions.memory import MemoryHandler
 from sessions.mysql import CREATE, MySQLHandler
 
 
-class Broken:
+class Sabotaged:
     """The real handler, but for what a subclass breaks."""
 
     def __init__(self, inner: MySQLHandler) -> None:
@@ -27,7 +27,7 @@ class Broken:
         return getattr(self.inner, verb)
 
 
-class AcknowledgeThenWrite(Broken):
+class AcknowledgeThenWrite(Sabotaged):
     """Says of an append that it is done, and does it a second later, if it still lives then."""
 
     def write(self, key: bytes, change: Change) -> Written:
@@ -48,7 +48,7 @@ class AcknowledgeThenWrite(Broken):
         return Written(None, len(stored.data.get(change.append[0], ())) + 1)
 
 
-class WholeBlobWriteBack(Broken):
+class WholeBlobWriteBack(Sabotaged):
     """Reads the session, changes the copy, writes all of it: what happened in between is undone."""
 
     def write(self, key: bytes, change: Change) -> Written:
@@ -70,7 +70,7 @@ class WholeBlobWriteBack(Broken):
         return Written(None, result)
 
 
-class TouchRollsBack(Broken):
+class TouchRollsBack(Sabotaged):
     """Extends the expiry by writing back what it read a moment ago."""
 
     _read: Stored | None = None
@@ -85,7 +85,7 @@ class TouchRollsBack(Broken):
         return self.inner.write(key, change)
 
 
-class Upsert(Broken):
+class Upsert(Sabotaged):
     """Writes whether the session lives or not, so a slow request revives it."""
 
     def write(self, key: bytes, change: Change) -> Written:
@@ -96,7 +96,7 @@ class Upsert(Broken):
             return self.inner.write(key, replace(change, create=True, rotate_to=None, expected_version=None))
 
 
-class ExpiryOnlyInClean(Broken):
+class ExpiryOnlyInClean(Sabotaged):
     """Serves whatever row is there; that it has expired is the cleaner's business."""
 
     def read(self, key: bytes) -> Stored | None:
@@ -131,7 +131,7 @@ class OwnClock(ExpiryOnlyInClean):
         return time.time() - float(database_s)
 
 
-class LastAnswerAgain(Broken):
+class LastAnswerAgain(Sabotaged):
     """Keeps the last answer of the process for a moment, and forgets whose it was."""
 
     last: tuple[float, Stored | None] = (0.0, None)
@@ -144,7 +144,7 @@ class LastAnswerAgain(Broken):
         return copy.deepcopy(stored)
 
 
-class AdoptUnknownIds(Broken):
+class AdoptUnknownIds(Sabotaged):
     """Creates a session under whatever id comes."""
 
     def write(self, key: bytes, change: Change) -> Written:
@@ -156,7 +156,7 @@ class AdoptUnknownIds(Broken):
             return self.inner.write(key, replace(change, create=True))
 
 
-class CreateOnRead(Broken):
+class CreateOnRead(Sabotaged):
     """Stores an empty session for whoever reads."""
 
     def read(self, key: bytes) -> Stored | None:
@@ -173,7 +173,7 @@ class CreateOnRead(Broken):
         return found
 
 
-class NoneOnException(Broken):
+class NoneOnException(Sabotaged):
     """Takes an outage for an empty session."""
 
     def read(self, key: bytes) -> Stored | None:
@@ -183,8 +183,8 @@ class NoneOnException(Broken):
             return None
 
 
-def _shifted_clean(by_timeouts: int) -> type[Broken]:
-    class Cleaner(Broken):
+def _shifted_clean(by_timeouts: int) -> type[Sabotaged]:
+    class Cleaner(Sabotaged):
         """Is off by one idle timeout."""
 
         def clean(self) -> int:
@@ -235,7 +235,7 @@ def sabotage() -> None:
         new_handler = real_handlers(*arguments, **named)
 
         def new_broken_handler() -> SessionHandler:
-            return HANDLERS.get(saboteur(), Broken)(new_handler())
+            return HANDLERS.get(saboteur(), Sabotaged)(new_handler())
 
         return new_broken_handler
 
