@@ -61,7 +61,7 @@ bench-scale: ## What a large table costs, and cleaning it: SESSIONS=1000000 REQU
 	@loadtests/bench/scale
 
 screenshots: ## Photograph the page for the README, in light and dark: docs/page-*.png (1 min)
-	@tests/screenshots
+	@tests/browser/screenshots
 
 lock: ## Pin the newest versions of what the requirements.in ask for (needs uv)
 	@infra/lock

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What every script in tests/ needs: an engine, images, a Python environment; and a sweep at the end.
-# Sourced. Leaves nothing behind, also after Ctrl-C: what is started carries a label of its own, and an
-# engine that had to be started is stopped. Downloads stay: packages, base images, the environment.
+# For the scripts of tests/, rivals/ and bench/: an engine, images, a Python environment; and a sweep at the end.
+# Sourced. Leaves nothing behind, also after Ctrl-C: containers carry a label of their own, and an engine that had to
+# be started is stopped. Downloads stay: packages, base images, the environment.
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=infra/settings.sh

@@ -1,6 +1,6 @@
-"""What a comparison measured, as a table: in Markdown for the README, as a page for the report.
+"""What a comparison measured, as a table: in Markdown for a document, as a page for the report.
 
-`python -m rivals.table` takes reports/compare.json over into the repository: measured.json and the README.
+loadtests/rivals/run publish takes reports/compare.json over into the repository: measured.json and DOCUMENT.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from readme import replace_section, section
+from generated import replace_section, section
 
 ROOT = Path(__file__).parents[2]
 MEASURED = Path(__file__).parent / "measured.json"
 REPORT = ROOT / "reports" / "compare.json"
+# The document that shows it.
+DOCUMENT = ROOT / "README.md"
 SECTION = "compare"
 
 # condition: {check: (what should hold, the word for what did not)}
@@ -104,7 +106,7 @@ def notes(measured: dict[str, Any]) -> list[str]:
 
 
 def markdown(measured: dict[str, Any]) -> str:
-    """Return the README's section between its two markers, markers included."""
+    """Return the document's section, markers included."""
     stores = measured["stores"]
     lines = [
         "## What other stores lose",
@@ -204,7 +206,7 @@ def publish() -> None:
     if not REPORT.exists():
         raise SystemExit(f"compare: there is no {REPORT} to publish\n    run `make compare`")
     shutil.copy(REPORT, MEASURED)
-    replace_section(SECTION, markdown(json.loads(MEASURED.read_text())))
+    replace_section(DOCUMENT, SECTION, markdown(json.loads(MEASURED.read_text())))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The page of a verification shows what was found; the README shows what was measured."""
+"""The page of a verification shows what was found; the document shows what was measured."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from readme import README, section_in
+from generated import section_in
 from verify import page, publishing
 from verify.evidence import Run, Violation
 from verify.faults import FAULTS, at_hand
@@ -153,7 +153,7 @@ def test_thirteen_long_runs_stay_below_3_mb() -> None:
     assert len(page.html(cells(), dict.fromkeys(USUAL, long), "abc").encode()) < 3_000_000
 
 
-# The README
+# The document
 
 every_stack = pytest.mark.parametrize("section", publishing.MEASURED)
 
@@ -164,8 +164,8 @@ def measured(section: str) -> dict[str, Any]:
 
 
 @every_stack
-def test_the_readme_shows_what_was_measured(section: str) -> None:
-    shown = section_in(README.read_text(encoding="utf-8"), section)
+def test_the_document_shows_what_was_measured(section: str) -> None:
+    shown = section_in(publishing.DOCUMENT, section)
     assert shown == publishing.markdown(measured(section)), "type: tests/verify/run publish"
 
 

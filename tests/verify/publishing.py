@@ -12,19 +12,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from readme import replace_section, section
+from generated import replace_section, section
 from verify.deployment import ROOT
 from verify.faults import FAULTS, at_hand
 from verify.guarantees import GUARANTEES, NOT_APPLICABLE
 from verify.verdict import SYMBOLS, Cell, number
 
 REPORT = ROOT / "reports" / "verify.json"
+# The document that shows it.
+DOCUMENT = ROOT / "README.md"
 # What some stacks have, and suffer from, that others have not: the setting that brings it, and what it is.
 EXTRAS = {
     "memcached": ("CACHE=memcached", "memcached"),
     "php": ("PROFILES=polyglot", "a server in another language"),
 }
-# Where the figures are kept, by section of the README.
+# Where the figures are kept, by section of the document.
 MEASURED = {
     "verify": Path(__file__).with_name("measured.json"),
     **{f"verify-{extra}": Path(__file__).with_name(f"measured-{extra}.json") for extra in EXTRAS},
@@ -32,7 +34,7 @@ MEASURED = {
 
 
 def section_of(measured: Mapping[str, Any]) -> str:
-    """Return the name of the README's section that these cells belong to."""
+    """Return the name of the document's section that these cells belong to."""
     extra = _extra(measured)
     return f"verify-{extra}" if extra else "verify"
 
@@ -48,7 +50,7 @@ def _judged(measured: Mapping[str, Any]) -> list[str]:
 
 
 def markdown(measured: Mapping[str, Any]) -> str:
-    """Return the README's section between its two markers, markers included."""
+    """Return the document's section, markers included."""
     by_fault = {
         fault: [Cell(**c) for c in measured["cells"] if c["fault"] == fault] for fault in _judged(measured)
     }
@@ -98,7 +100,7 @@ def _markdown_row(cells: Iterable[Cell], widest: Cell) -> str:
 
 
 def unfit(measured: Mapping[str, Any]) -> list[str]:
-    """Return why these cells are not to be shown to everybody: missing, left over, broken or void."""
+    """Return why these cells are not fit to be published: missing, left over, broken or void."""
     extra = _extra(measured)
     faults = at_hand(FAULTS, [extra] if extra else [])
     wanted = {(g, f): "n/a" if (g, f) in NOT_APPLICABLE else "held" for g in GUARANTEES for f in faults}
@@ -117,11 +119,11 @@ def publish() -> None:
     measured = json.loads(REPORT.read_text(encoding="utf-8"))
     if reasons := unfit(measured):
         raise SystemExit(
-            f"report: {REPORT} has {number(reasons, 'cell')} that the README cannot show, such as\n"
+            f"report: {REPORT} has {number(reasons, 'cell')} that {DOCUMENT.name} cannot show, such as\n"
             f"    {sorted(reasons)[0]}\n    run `make verify` whole, without ONLY and SABOTEUR"
         )
     shutil.copy(REPORT, MEASURED[section_of(measured)])
-    replace_section(section_of(measured), markdown(measured))
+    replace_section(DOCUMENT, section_of(measured), markdown(measured))
 
 
 if __name__ == "__main__":
