@@ -21,7 +21,7 @@ from verify.outcome import Outcome, outcome_of
 
 Judge = Callable[[Any], Finding | None]
 
-# A session holds 64 KiB; whoever has so many items leaves and comes back as somebody new.
+# A session holds 64 KiB; a visitor with so many items leaves and comes back as a new one.
 FULL_CART = 40
 
 
@@ -40,7 +40,7 @@ class LoadVisitor(FastHttpUser):
         self.begin()
 
     def begin(self) -> None:
-        """Be somebody new: no cookie, no promises."""
+        """Become a new visitor: no cookie, no promises."""
         self.client.cookiejar.clear()
         self.promises = Promises(f"visitor-{secrets.token_hex(6)}")
         self.last_server: str | None = None

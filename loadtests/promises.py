@@ -1,8 +1,8 @@
-"""What a visitor has been promised so far, and what contradicts it. Pure: no Locust, no HTTP.
+"""The promises that a visitor was given, and what contradicts them. Pure: no Locust, no HTTP.
 
 An answer makes a promise ("your counter is 7"); a lost answer widens it ("7 or 8"). Whatever an answer shows
 outside of that is a finding: `lost` when something acknowledged is missing, `wrong` when there is more, or
-something else, than anybody has asked for.
+something else, than the visitor has asked for.
 """
 
 from __future__ import annotations

@@ -102,12 +102,12 @@ def measure(course: Course, timed: dict[str, Timed], rounds: int) -> dict[str, l
     round_s = len(timed) * (len(WORKS) * (SECONDS + 0.5) + 2.5) + 8 * (SECONDS + 0.5)
     say(f"{rounds} rounds of about {round_s:.0f} s")
     for number in range(rounds):
-        # Another order each time: who comes after whom should not decide.
+        # Another order each time: the place in the row should not decide.
         shift = number % len(timed) if timed else 0
         turn = {name: timed[name] for name in [*timed][shift:] + [*timed][:shift]}
         for one in turn.values():
             one.begin_round()
-        # Everybody's reads, then everybody's writes: what is compared lies seconds apart, not minutes.
+        # The reads of all, then the writes of all: what is compared lies seconds apart, not minutes.
         for work in WORKS:
             speeds = [f"{name} {one.measure(work, SECONDS)}" for name, one in turn.items()]
             say(f"round {number + 1}/{rounds} {work:9} {'  '.join(speeds)}")
@@ -119,9 +119,9 @@ def measure(course: Course, timed: dict[str, Timed], rounds: int) -> dict[str, l
 
 
 def measure_limits(course: Course, timed: dict[str, Timed]) -> dict[str, Measurement]:
-    """Return what nobody can beat here: the database with a bare driver, the balancer without servers.
+    """Return the limits here: the database with a bare driver, the balancer without servers.
 
-    And what the balancer in front costs our own server, which is otherwise asked directly like everybody.
+    And what the balancer in front costs our own server, which is otherwise asked directly like all others.
     """
     limits = {
         f"driver_{verb.lower()}_{connections}_connections": course.bare_driver(verb, connections, SECONDS)

@@ -54,7 +54,7 @@ class Course:
             if system.creates_tables:
                 once = ("run", "--rm", "--no-deps", "-T", system.service, *system.creates_tables)
                 self._compose(*once, **chosen)
-            # Nobody is served meanwhile, so nobody is waited for.
+            # No visitor is served meanwhile, so no request is waited for.
             up = ("up", "--detach", "--no-deps", "--force-recreate", "--timeout", "0")
             self._compose(*up, *system.sidecars, system.service, **chosen)
             self._in_load("rm", "-rf", self._cookies(system))

@@ -1,4 +1,4 @@
-"""What the size of the table costs: `python -m bench.scale`, see loadtests/bench/scale.
+"""The cost of a large table: `python -m bench.scale`, see loadtests/bench/scale.
 
 The same visitors, with the same sessions, in a small table and in a large one, in turns: the two change
 places by RENAME TABLE between windows, so whatever else the machine does meets both. Then, in every other
@@ -169,7 +169,7 @@ def while_cleaning(deployment: Deployment, traffic: LiveTraffic, rows: int) -> d
 
 
 def while_walking(deployment: Deployment, traffic: LiveTraffic, walk: Walk) -> dict[str, Any]:
-    """Return p99 while somebody walks the table and without, in turns, and what a walk took under load."""
+    """Return p99 while a program walks the table and without, in turns, and what a walk took under load."""
     say(f"{walk.words} in every other window")
     before = bites(deployment)
     windows = in_turns(traffic, walk.go_on, walk.pause)
@@ -188,7 +188,7 @@ def while_walking(deployment: Deployment, traffic: LiveTraffic, walk: Walk) -> d
 
 
 class Walk(ABC):
-    """Somebody who walks the table, with pauses. seconds: for how long, so far."""
+    """A program that walks the table, with pauses. seconds: for how long, so far."""
 
     words: str
     service: str
@@ -200,7 +200,7 @@ class Walk(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Begin to walk, if nobody does."""
+        """Begin to walk, unless a walk is under way."""
 
     @abstractmethod
     def has_ended(self) -> bool: ...
@@ -258,7 +258,7 @@ class Crawl(Walk):
         ask = f"print(urlopen('http://127.0.0.1:{CRAWLER_PORT}/metrics').read().decode())"
         command = ["python", "-c", f"from urllib.request import urlopen; {ask}"]
         code, output = self.deployment.container(self.service).exec_run(command)
-        # Nobody answers yet just after the start.
+        # Just after the start there is no answer yet.
         return code == 0 and "hopproof_crawl_walk_duration_seconds " in output.decode()
 
 

@@ -1,4 +1,4 @@
-"""What is tried on every store, and what of it was lost. The words for each check are in table.py.
+"""The checks: each tries something on a store and counts what was lost. Their words are in table.py.
 
 Only what a server acknowledged counts as tried: a refusal or an error is an honest answer.
 """
@@ -191,7 +191,7 @@ class Checks:
                 )
             )
         history = [answer for tab in tabs.values() for answer in tab.history]
-        assert len({answer.server for answer in history}) > 1, "nobody hopped"
+        assert len({answer.server for answer in history}) > 1, "no visitor hopped"
         return visitor, [answer for answer in history if answer.status in (200, 204)]
 
     # A change beside a logout or a login
@@ -223,7 +223,7 @@ class Checks:
         return self._logged_in
 
     def _login_beside_change(self) -> None:
-        """One run for two questions: what the old id shows, and who the browser is afterwards."""
+        """One run for two questions: what the old id shows, and as which user the browser goes on."""
         tried = alive = logged_out = 0
         for number in range(PAIRS):
             visitor = self._visitor(user=None)
@@ -272,7 +272,7 @@ class Checks:
             finally:
                 database.start()
 
-        # By somebody new: whether the old sessions are there is what the check is about.
+        # By a new visitor: whether the old sessions are there is what the check is about.
         def keeps_a_new_session() -> bool:
             newcomer = self.deployment.visitor()
             newcomer.login("newcomer")
@@ -296,12 +296,12 @@ class Checks:
         return visitor
 
     def _everywhere(self, visitor: Visitor) -> list[Answer]:
-        """What each server shows to whoever has this cookie now."""
+        """Return what each server shows to this cookie now."""
         return list(ask_every_server(self.deployment, visitor.another_tab().show, deadline_s=20).values())
 
 
 def _is_alive(shown: Answer) -> bool:
-    """Whether something of the session is there. An error is not: it says that nobody knows."""
+    """Whether something of the session is there. An error is not: it leaves that unknown."""
     return shown.status == 200 and bool(shown.body["user"] or "n" in shown.body["data"])
 
 

@@ -1,8 +1,8 @@
 """Puts one store after the other into the web servers of one deployment, and runs every check on each.
 
-`python -m rivals.compare [STORE...]` writes reports/compare.json and reports/compare.html. It ends with an
-error when this project's own handler lost anything, and when the six functions lost nothing: then nobody
-looked.
+`loadtests/rivals/run [STORE...]` writes reports/compare.json and reports/compare.html. It ends with an
+error when this project's own handler lost anything, and when the six functions lost nothing: then the
+checks see nothing.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def install(deployment: Deployment, name: str) -> None:
     with deployment.overlaid("loadtests/rivals/compose.yml", PEER=name):
         create_tables = ("web", "python", "-m", "rivals.wsgi")
         deployment.script("infra/compose", "run", "--rm", "--no-deps", "-T", *create_tables)
-        # Nobody is served meanwhile, so nobody is waited for.
+        # No visitor is served meanwhile, so no request is waited for.
         deployment.script("infra/compose", "up", "--detach", "--wait", "--no-deps", "--timeout", "0", "web")
     deployment.wait_for_servers(SERVERS)
     names = deployment.server_names()
@@ -93,7 +93,7 @@ def install(deployment: Deployment, name: str) -> None:
         visitor.ask("GET", "/api/stateless")
         return {answer.server for answer in visitor.history[-2 * SERVERS :]} == names
 
-    until(all_answer, f"{names} and nobody else answer", 30, rest_s=0.02)
+    until(all_answer, f"{names} and no other server answer", 30, rest_s=0.02)
 
 
 def run(deployment: Deployment, name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a comparison measured, as a table: in Markdown for a document, as a page for the report.
+"""The table of a comparison: in Markdown for a document, as a page for the report.
 
 loadtests/rivals/run publish takes reports/compare.json over into the repository: measured.json and DOCUMENT.
 """

@@ -206,7 +206,7 @@ def test_an_append_that_nobody_answered_is_there_at_most_once() -> None:
 def test_an_item_that_nobody_appended_is_reported(status: int) -> None:
     refused = me.append("b", status=status, server="balancer")
     found = g2(me.append("a", 1), refused, me.final({"items": ["a", "b"]}))
-    assert found == ["items holds what nobody appended, or twice: {'b'}"]
+    assert found == ["items holds what no visitor appended, or twice: {'b'}"]
 
 
 def test_a_list_that_turns_a_tabs_order_around_is_reported() -> None:
@@ -228,7 +228,7 @@ def test_keys_of_two_tabs_both_survive() -> None:
 @pytest.mark.parametrize("reads", [[], [me.read({"n": 1})], [me.final(status=LOST)]])
 def test_what_was_acknowledged_has_to_be_read_at_the_end(reads: list[Operation]) -> None:
     for write in (me.add(1), me.append("a", 1), me.set("a")):
-        assert g2(write, *reads) == ["nobody could read at the end what was acknowledged"]
+        assert g2(write, *reads) == ["no read at the end shows what was acknowledged"]
 
 
 # G3: one session behaves as one copy; see test_linearizability.py for what that means
@@ -357,7 +357,7 @@ def test_the_end_that_another_device_was_told_of_counts_for_its_id() -> None:
 @pytest.mark.parametrize("operation", [late("read"), late("add", status=409), me.add(2), me.add(status=LOST)])
 def test_only_a_logout_clears_the_cookie(operation: Operation) -> None:
     cleared = replace(operation, cookie="cleared")
-    assert g4(ended("login"), cleared) == ["the cookie was cleared, though nobody logged out"]
+    assert g4(ended("login"), cleared) == ["the cookie was cleared, though no visitor logged out"]
 
 
 @pytest.mark.parametrize("user", [None, "leaver-1.0"])
@@ -405,7 +405,7 @@ def test_who_is_taken_for_another_is_reported() -> None:
     ("data", "user"), [({"n": 1}, None), ({"last": "stranger-0.0|1"}, None), ({}, "ada")]
 )
 def test_who_has_no_session_and_sees_one_is_reported(data: dict[str, object], user: str | None) -> None:
-    assert g5(stranger.read(data, user)) == ["who has no session sees one"]
+    assert g5(stranger.read(data, user)) == ["a visitor without a session sees one"]
 
 
 # G6: unknown ids are not adopted; reading leaves nothing behind
@@ -428,12 +428,12 @@ def test_an_id_that_nobody_was_given_reads_nothing_and_gets_a_new_session() -> N
 @pytest.mark.parametrize(
     ("operation", "what"),
     [
-        (stranger.read({"n": 1}), "an id that nobody was given shows a session"),
-        (stranger.read({}, "ada"), "an id that nobody was given shows a session"),
+        (stranger.read({"n": 1}), "an id that no visitor was given shows a session"),
+        (stranger.read({}, "ada"), "an id that no visitor was given shows a session"),
         (stranger.read(cookie="set"), "reading set a cookie"),
         (stranger.read(cookie="cleared"), "reading set a cookie"),
-        (stranger.add(1), "a change went to the session of an id that nobody was given"),
-        (stranger.add(2, cookie="set"), "a change went to the session of an id that nobody was given"),
+        (stranger.add(1), "a change went to a session under an id that no visitor was given"),
+        (stranger.add(2, cookie="set"), "a change went to a session under an id that no visitor was given"),
         (counted("rows-after-reading", 7, 8), "rows-after-reading: 8 rows, expected 7"),
         (counted("rows-of-forged", 0, 1), "rows-of-forged: 1 rows, expected 0"),
     ],

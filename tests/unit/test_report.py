@@ -72,7 +72,7 @@ def words(page: str) -> str:
 BROKEN = Cell(
     "G2", "server-killed", "broken", reason="n is lost", violations=[Violation("n is lost", (LOST,))]
 )
-VOID = Cell("G1", "scale", "void", reason="nobody was served")
+VOID = Cell("G1", "scale", "void", reason="no visitor was served")
 
 
 # The page
@@ -111,7 +111,7 @@ def test_a_void_cell_says_why_and_what_was_looked_for() -> None:
     trials = TRIALS | {"scale": trial(evidence=None, trouble="no proof that it struck")}
     said = words(page.html(cells(VOID), trials, "abc"))
     assert "Void: 1 of 110 pairs prove nothing" in said
-    assert "○ void : G1 under “scaled up and down” : nobody was served" in said
+    assert "○ void : G1 under “scaled up and down” : no visitor was served" in said
     assert "struck ○ no proof that it struck" in said
 
 
@@ -136,7 +136,9 @@ def test_a_sabotaged_run_says_so() -> None:
 
 def test_a_part_of_the_table_and_a_run_without_operations_are_shown_as_they_are() -> None:
     empty = Trial(Run((), 0, 0), None, "it did not strike", None)
-    said = words(page.html([Cell("G3", "calm", "void", reason="nobody was served")], {"calm": empty}, "abc"))
+    said = words(
+        page.html([Cell("G3", "calm", "void", reason="no visitor was served")], {"calm": empty}, "abc")
+    )
     assert "G3 one session behaves as one copy ○ void" in said
     assert "recovered ✗ never" in said
 

@@ -133,7 +133,7 @@ def test_a_contradiction_is_one_even_if_the_fault_did_not_strike() -> None:
 
 @pytest.mark.parametrize("story", [[], [leaver.add(1)], times(3, error(503))])
 def test_a_run_in_which_nobody_was_served_proves_nothing(story: list[Operation]) -> None:
-    assert judged("database-killed", story) == ("void", "nobody was served")
+    assert judged("database-killed", story) == ("void", "no visitor was served")
 
 
 def test_a_visitor_who_never_hopped_proves_nothing() -> None:

@@ -99,7 +99,7 @@ def find(saboteur: str, guarantees: Sequence[str], faults: Sequence[str], seed: 
     write_reports(cells, trials, seed, saboteur)
     meant = SABOTEURS[saboteur]
     broken = [cell.guarantee for cell in cells if cell.verdict == "broken"]
-    print(f"\nverify: {saboteur}, who {meant.how}, was to break {meant.breaks}; broken: {' '.join(broken)}")
+    print(f"\nverify: {saboteur} {meant.how} and was to break {meant.breaks}; broken: {' '.join(broken)}")
     return 1 if meant.breaks in broken else 2
 
 

@@ -1,4 +1,4 @@
-"""What a checker is given, and what it gives back: a run, and the violations found in it."""
+"""A run, which a checker is given, and a violation, of which it gives back a list."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from verify.history import History, Operation
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was recorded while one fault struck.
+    """The record of one trial: its history, and when the fault struck.
 
     struck, healed: monotonic ns. store_is_out: the fault takes the database away.
     servers: how many there were before it struck.

@@ -20,7 +20,7 @@ FROZEN_S = 11
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What strikes, and what visitors may notice of it.
+    """One fault, and what visitors may notice of it.
 
     statuses: what may be answered instead of ok; 0: no answer. Empty: nothing but ok.
     per_tab: how many such answers one tab may get; None: as many as the outage lasts.

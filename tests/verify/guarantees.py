@@ -1,4 +1,4 @@
-"""The table: what is guaranteed, who checks it, which pairs mean nothing, and what would break it.
+"""The table of guarantees: claim, checker, pairs without meaning, and the saboteur that breaks each.
 
 `make verify` fills in guarantees × faults. README.md says how to add either.
 """
@@ -12,7 +12,7 @@ from verify.checkers import cleaning, hopping, losses, one_copy, outage, reads, 
 from verify.evidence import Run, Violation
 from verify.faults import FAULTS
 
-EVERYBODY = ("shopper", "tabs", "leaver", "everywhere", "expirer", "stranger", "lender", "passer-by")
+ALL_ROLES = ("shopper", "tabs", "leaver", "everywhere", "expirer", "stranger", "lender", "passer-by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +39,18 @@ GUARANTEES = {
         the_dead.the_dead_stay_dead,
         ("leaver", "everywhere", "expirer"),
     ),
-    "G5": Guarantee("no visitor sees another's data", strangers.nobody_sees_anothers_data, EVERYBODY),
+    "G5": Guarantee("no visitor sees another's data", strangers.nobody_sees_anothers_data, ALL_ROLES),
     "G6": Guarantee(
         "unknown ids are not adopted; reading leaves nothing behind",
         strangers.unknown_ids_are_not_adopted,
         ("stranger", "lender"),
     ),
-    "G7": Guarantee("an outage is an error, never an empty session", outage.an_outage_is_an_error, EVERYBODY),
+    "G7": Guarantee("an outage is an error, never an empty session", outage.an_outage_is_an_error, ALL_ROLES),
     "G8": Guarantee(
-        "clean removes the expired and only the expired", cleaning.clean_removes_only_the_expired, EVERYBODY
+        "clean removes the expired and only the expired", cleaning.clean_removes_only_the_expired, ALL_ROLES
     ),
     "G9": Guarantee(
-        "the balancer spreads the load and every history hopped", hopping.every_history_hopped, EVERYBODY
+        "the balancer spreads the load and every history hopped", hopping.every_history_hopped, ALL_ROLES
     ),
 }
 

@@ -1,4 +1,4 @@
-"""What visitors did and saw, as data: one record per operation, one JSON line per record.
+"""The history of a run: one record per operation of a visitor, one JSON line per record.
 
 As in Jepsen an operation is invoked, completes, and has one of three outcomes: ok, refused (certainly not
 done; Jepsen's "fail") or unknown (perhaps done, or perhaps still to be done).
@@ -88,7 +88,7 @@ class Recorder:
             self._operations.append(operation)
 
     def history(self) -> list[Operation]:
-        """What has been recorded up to now, in the order of invocation."""
+        """Return the operations recorded up to now, in the order of invocation."""
         with self._lock:
             return sorted(self._operations, key=lambda operation: operation.invoked)
 

@@ -132,7 +132,7 @@ def expire(scene: Scene, tab: Tab, dice: random.Random) -> None:
 
 
 def make_up_ids(scene: Scene, tab: Tab, dice: random.Random) -> None:
-    """Come without an id, or with one that nobody was given."""
+    """Come without an id, or with one that no visitor was given."""
     real = tab.with_id(None, role="lender")
     real.do("add", "n")
     forged = secrets.token_urlsafe(32)
@@ -148,7 +148,7 @@ def make_up_ids(scene: Scene, tab: Tab, dice: random.Random) -> None:
 
 
 def abort(scene: Scene, tab: Tab, dice: random.Random) -> None:
-    """Ask and go away before the answer: what is left on a connection must reach nobody else."""
+    """Ask and go away before the answer: what is left on a connection must not reach another visitor."""
     tab.do("set", "last", f"{tab.visit}|0")
     for _ in range(10):
         address = urlsplit(tab.visitor.url)

@@ -48,7 +48,7 @@ def _is_linearizable(operations: Sequence[Operation], until: int = FOREVER) -> b
     def is_known(o: Operation) -> bool:
         return o.is_ok and o.completed <= until
 
-    # What nobody saw completed may take effect at any later time, or never; a read has none to take,
+    # An operation without an answer may take effect at any later time, or never; a read has none to take,
     # and a set that no read shows explains nothing that is not explained without it.
     shown = [v for o in operations if o.act == "read" and is_known(o) for v in o.result["data"].values()]
     begun = [o for o in operations if o.invoked <= until]
@@ -90,7 +90,7 @@ def _is_linearizable(operations: Sequence[Operation], until: int = FOREVER) -> b
 def _twins(calls: Sequence[Operation], known: Sequence[bool]) -> list[int | None]:
     """Return for each operation of unknown fate an earlier one with the same effect, None if there is none.
 
-    Two such adds can be told apart by nobody, so only one order of them needs a try.
+    No answer tells two such adds apart, so only one order of them needs a try.
     """
     last: dict[tuple[str, str | None], int] = {}
     twins: list[int | None] = []
@@ -121,7 +121,7 @@ def frozen(data: dict[str, Any]) -> State:
 def _applied(call: Operation, state: State, expected: Any) -> State | None:
     """Return the session after the operation, None if its answer cannot have come from this state.
 
-    expected None: nobody knows the answer.
+    expected None: the answer is not known.
     """
     if call.act == "read":
         return state if state == expected else None

@@ -1,4 +1,4 @@
-"""What is certain after an answer. The one rule of verify and of the load test.
+"""The rule of outcomes, for verify and for the load test: what is certain after an answer.
 
 Standard library only: the image of the load test holds this file, and nothing else of verify.
 """

@@ -1,4 +1,4 @@
-"""What `make verify` found, as a page: the matrix, and a timeline and the contradictions of each fault."""
+"""The page of `make verify`: the matrix, and a timeline and the contradictions of each fault."""
 
 from __future__ import annotations
 

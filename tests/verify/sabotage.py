@@ -49,6 +49,6 @@ def sabotage(stack: Stack) -> Iterator[Break]:
 
 
 def _replace_parts(stack: Stack) -> None:
-    # Nobody is served meanwhile, so nobody is waited for.
+    # No visitor is served meanwhile, so no request is waited for.
     stack.script("infra/compose", "up", "--detach", "--wait", "--timeout", "0", "web", "janitor", "balancer")
     stack.wait_for_servers(stack.servers)

@@ -1,4 +1,4 @@
-"""What the visits of a run share: the stack, whether the run is over, and what they leave for its end."""
+"""The scene of a run, shared by its visits: the stack, whether it is over, and what is left for its end."""
 
 from __future__ import annotations
 

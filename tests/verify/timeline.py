@@ -35,7 +35,7 @@ class Timeline:
         self._pitch = self._lane * len(self._servers) + 5
         self.start = min((o.invoked for o in history), default=0)
         self._end = max((o.completed for o in history), default=self.start + 1)
-        # Who came when the others had gone is shown below them.
+        # Visitors that came when the others had gone are shown below them.
         by_visitor = grouped(history, lambda o: o.visitor)
         rows = sorted(by_visitor.items(), key=lambda row: (row[1][0].invoked > trial.run.struck, row[0]))
         self._rows = dict(rows)
@@ -45,7 +45,7 @@ class Timeline:
         """Return the picture. Its classes are in page.html."""
         box, name = (
             f"0 0 {WIDTH} {self._bottom + 18}",
-            f"{self._fault.title}: who was served by whom, and when",
+            f"{self._fault.title}: which server served which visitor, and when",
         )
         return "\n".join(
             [
@@ -90,7 +90,7 @@ class Timeline:
         )
 
     def colour(self, server: str) -> str:
-        """Return the class of a server, or of whoever else it was."""
+        """Return the CSS class of a server, "nobody" for the balancer or no answer."""
         return f"s{self._servers.index(server) % COLOURS}" if server in self._servers else "nobody"
 
     def _x(self, ns: int) -> float:

@@ -30,7 +30,7 @@ QUICK = Pace(warm_up_s=2, longest_hold_s=2, quiet_s=1)
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a run gives the checkers, and what a reader wants to know of it.
+    """One fault with its crowd: the run for the checkers, and the facts for the reader.
 
     evidence: what the fault left behind; None: it did not strike, and `trouble` says why.
     recovery_s: from the strike (the heal, if visitors needed it) to the last answer that was not ok;
@@ -44,7 +44,7 @@ class Trial:
 
 
 def strike(stack: Stack, fault: Fault, seed: str, pace: Pace = FULL) -> Trial:
-    """Let a crowd in, let the fault strike and heal, and return what everybody saw.
+    """Let a crowd in, let the fault strike and heal, and return what all visitors saw.
 
     Whatever happens, Ctrl-C included, the fault is healed before this returns or raises.
     """
@@ -81,7 +81,7 @@ def _recovery_s(history: list[Operation], since: int) -> float:
 
 
 def _is_quiet(recorder: Recorder, quiet_s: float) -> bool:
-    """Wait until everybody has been served for so long, and say whether that came to pass."""
+    """Wait until all visitors have been served for so long, and return whether they were within 30 s."""
     end = time.monotonic() + 30
     while time.monotonic() < end:
         time.sleep(0.2)

@@ -86,7 +86,7 @@ def _verdict(
     if undecided:
         return "void", undecided, []
     if not any(o.is_ok for o in counted):
-        return "void", "nobody was served", []
+        return "void", "no visitor was served", []
     if stuck := unhopped(counted):
         return "void", f"no hop: {', '.join(stuck)}", []
     return "held", None, []

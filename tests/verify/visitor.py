@@ -1,4 +1,4 @@
-"""A visitor: one cookie jar, and a record of what was asked and who answered."""
+"""A visitor: one cookie jar, and a record of its requests and their answers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Answer:
 
     @property
     def outcome(self) -> Outcome:
-        """What is certain after this answer."""
+        """Done, certainly not done, or unknown."""
         return outcome_of(self.status, self.server, is_sent=self.is_sent)
 
     @property
@@ -172,7 +172,7 @@ class Visitor:
 
 
 class Answered(Protocol):
-    """Whatever knows who answered."""
+    """An answer, or the record of one."""
 
     @property
     def server(self) -> str: ...
@@ -184,7 +184,7 @@ def served(answers: Iterable[Answered]) -> list[str]:
 
 
 def is_server(name: str) -> bool:
-    """Whether the name is a server's, not the balancer's or nobody's."""
+    """Return whether a name is that of a server. The balancer is none, and "nobody" stands for no answer."""
     return name.partition("-")[0] in SERVER_KINDS
 
 

@@ -19,7 +19,7 @@ def _losses(visit: list[Operation]) -> Iterator[Violation]:
     finals = [o for o in visit if o.act == "read" and o.value == "final"]
     if not finals or not finals[-1].is_ok:
         if written := [o for o in visit if o.is_ok and o.act in ("add", "append", "set")]:
-            yield Violation("nobody could read at the end what was acknowledged", (written[-1], *finals[-1:]))
+            yield Violation("no read at the end shows what was acknowledged", (written[-1], *finals[-1:]))
         return
     final = finals[-1]
     data = final.result["data"]
@@ -38,7 +38,7 @@ def _losses(visit: list[Operation]) -> Iterator[Violation]:
                 yield from _list_losses(key, data.get(key, []), ok, unknown, final)
             case _:
                 if len({o.tab for o in operations}) > 1:
-                    continue  # whoever was last has won; linearizability says who may have been
+                    continue  # the last tab has won; linearizability says which may have been the last
                 value = data.get(key)
                 if value not in [ok[-1].value if ok else None, *(o.value for o in unknown)]:
                     what = f"{key} ends as {value!r}, though another value was acknowledged last"
@@ -55,7 +55,7 @@ def _list_losses(
     strange = counts.keys() - {o.value for o in [*ok, *unknown]}
     twice = [o for o in unknown if counts[o.value] > 1]
     if strange or twice:
-        yield Violation(f"{key} holds what nobody appended, or twice: {strange or twice}", (final,))
+        yield Violation(f"{key} holds what no visitor appended, or twice: {strange or twice}", (final,))
     for mine in grouped(ok, lambda o: str(o.tab)).values():
         order = [items.index(o.value) for o in mine if o.value in items]
         if order != sorted(order):

@@ -42,7 +42,7 @@ def _counter_story(key: str, story: list[Operation]) -> Iterator[Violation]:
 
 
 def _list_story(key: str, story: list[Operation]) -> Iterator[Violation]:
-    """Every item that was acknowledged or seen stays, in order; others are of appends nobody answered."""
+    """Every item that was acknowledged or seen stays, in order; others are of appends without an answer."""
     kept: list[Any] = []
     unknown: set[Any] = set()
     last = story[0]
@@ -70,7 +70,7 @@ def _once_each(items: list[Any], allowed: set[Any]) -> bool:
 
 
 def _register_story(key: str, story: list[Operation]) -> Iterator[Violation]:
-    """A read shows the last value acknowledged or seen, or one whose set nobody answered."""
+    """A read shows the last value acknowledged or seen, or one whose set got no answer."""
     current: Any = None
     unknown: list[Any] = []
     last = story[0]

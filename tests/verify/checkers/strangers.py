@@ -8,14 +8,14 @@ from verify.evidence import Run, Violation
 
 
 def nobody_sees_anothers_data(run: Run) -> list[Violation]:
-    """Every value carries the name of the visit that wrote it; who has no session sees nothing."""
+    """Every value carries the name of the visit that wrote it; a visitor without a session sees nothing."""
     found = []
     for o in run.history:
         if o.act != "read" or not o.is_ok:
             continue
         strings = [s for value in o.result["data"].values() for s in _strings(value)]
         if o.role == "stranger" and (o.result["data"] or o.result["user"]):
-            found.append(Violation("who has no session sees one", (o,)))
+            found.append(Violation("a visitor without a session sees one", (o,)))
         elif any(s.partition("|")[0] != o.visit for s in strings):
             found.append(Violation("a visitor sees another's data", (o,)))
         elif o.result["user"] not in (None, o.visit):
@@ -34,11 +34,13 @@ def unknown_ids_are_not_adopted(run: Run) -> list[Violation]:
     for o in run.history:
         if o.role == "stranger" and o.is_ok:
             if o.act == "read" and (o.result["data"] or o.result["user"]):
-                found.append(Violation("an id that nobody was given shows a session", (o,)))
+                found.append(Violation("an id that no visitor was given shows a session", (o,)))
             elif o.act == "read" and o.cookie != "kept":
                 found.append(Violation("reading set a cookie", (o,)))
             elif o.act == "add" and (o.cookie != "set" or o.result["value"] != 1):
-                found.append(Violation("a change went to the session of an id that nobody was given", (o,)))
+                found.append(
+                    Violation("a change went to a session under an id that no visitor was given", (o,))
+                )
         elif (
             o.role == "auditor" and o.act in ("rows-after-reading", "rows-of-forged") and o.result != o.value
         ):

@@ -13,7 +13,7 @@ REMEMBERED_NS = 30 * 10**9
 
 
 def the_dead_stay_dead(run: Run) -> list[Violation]:
-    """Nobody gets anything out of an id after its end was acknowledged, or into it."""
+    """An id whose end was acknowledged shows nothing and takes nothing any more."""
     deaths = {}
     for o in run.history:
         ends = o.act in ("login", "logout", "logout-everywhere", "expire")
@@ -25,7 +25,7 @@ def the_dead_stay_dead(run: Run) -> list[Violation]:
         if death is not None and o.invoked > death.completed and (what := _signs_of_life(death, o)):
             found.append(Violation(f"after its {death.act} the id still {what}", (death, o)))
         elif o.cookie == "cleared" and o.act not in ("logout", "logout-everywhere"):
-            found.append(Violation("the cookie was cleared, though nobody logged out", (o,)))
+            found.append(Violation("the cookie was cleared, though no visitor logged out", (o,)))
     return found + _logged_in_users_stay(run)
 
 
@@ -38,7 +38,7 @@ def _signs_of_life(death: Operation, o: Operation) -> str | None:
         return "takes changes"
     if o.act in ("add", "append") and 1 not in o.result.values():
         return "lives on under a new one"
-    # Who comes late is refused, for the cookie may be that of a newer login by now.
+    # A late request is refused, because the cookie may be that of a newer login by now.
     is_remembered = death.act != "expire" and o.completed - death.completed < REMEMBERED_NS
     return "has the cookie replaced" if is_remembered else None
 
