@@ -115,11 +115,11 @@ def unfit(measured: Mapping[str, Any]) -> list[str]:
 
 def publish() -> None:
     if not REPORT.exists():
-        raise SystemExit(f"report: there is no {REPORT} to publish\n    run `make verify`")
+        raise SystemExit(f"verify: there is no {REPORT} to publish\n    run `make verify`")
     measured = json.loads(REPORT.read_text(encoding="utf-8"))
     if reasons := unfit(measured):
         raise SystemExit(
-            f"report: {REPORT} has {number(reasons, 'cell')} that {DOCUMENT.name} cannot show, such as\n"
+            f"verify: {REPORT} has {number(reasons, 'cell')} that {DOCUMENT.name} cannot show, such as\n"
             f"    {sorted(reasons)[0]}\n    run `make verify` whole, without ONLY and SABOTEUR"
         )
     shutil.copy(REPORT, MEASURED[section_of(measured)])
