@@ -46,13 +46,13 @@ dev: ## One server on the memory handler, reloading, no engine needed: http://12
 	@infra/dev
 
 verify: ## Every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= (8 min)
-	@tests/verify
+	@tests/verify/run
 
 test: ## Lint, types, all tests and a short verify, beside whatever runs (22 min, more on a bare machine)
 	@tests/run
 
 compare: ## What other session stores lose where ours does not: reports/compare.html (7 min)
-	@tests/compare
+	@loadtests/rivals/run
 
 bench: ## How fast ours and other session stores are, side by side: SYSTEMS= ROUNDS= (12 min)
 	@loadtests/bench/run
@@ -61,7 +61,7 @@ bench-scale: ## What a large table costs, and cleaning it: SESSIONS=1000000 REQU
 	@loadtests/bench/scale
 
 screenshots: ## Photograph the page for the README, in light and dark: docs/page-*.png (1 min)
-	@tests/screenshots
+	@tests/browser/screenshots
 
 lock: ## Pin the newest versions of what the requirements.in ask for (needs uv)
 	@infra/lock

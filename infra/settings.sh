@@ -29,7 +29,7 @@ uses_profile() { # uses_profile NAME
   case ,$(setting PROFILES none), in *,"$1",*) ;; *) return 1 ;; esac
 }
 
-# Puts the base images that infra/images/ensure chose into the environment, where Compose and tests look.
+# Puts the base images that infra/bare/images/ensure chose into the environment, where Compose and tests look.
 export_images() {
   set -a
   # shellcheck source=/dev/null

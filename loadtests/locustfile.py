@@ -14,17 +14,18 @@ from typing import Any
 
 from locust import FastHttpUser, LoadTestShape, between, task
 
-from promises import Finding, Outcome, Promises, empty, outcome_of
+from promises import Finding, Promises, empty
 from shapes import visitors_at
 from sightings import seen
+from verify.outcome import Outcome, outcome_of
 
 Judge = Callable[[Any], Finding | None]
 
-# A session holds 64 KiB; whoever has so many items leaves and comes back as somebody new.
+# A session holds 64 KiB; a visitor with so many items leaves and comes back as a new one.
 FULL_CART = 40
 
 
-class Visitor(FastHttpUser):
+class LoadVisitor(FastHttpUser):
     """One browser with one tab: a cookie jar, and what its owner knows to be true."""
 
     abstract = True
@@ -39,7 +40,7 @@ class Visitor(FastHttpUser):
         self.begin()
 
     def begin(self) -> None:
-        """Be somebody new: no cookie, no promises."""
+        """Become a new visitor: no cookie, no promises."""
         self.client.cookiejar.clear()
         self.promises = Promises(f"visitor-{secrets.token_hex(6)}")
         self.last_server: str | None = None
@@ -98,7 +99,7 @@ class Visitor(FastHttpUser):
         self.begin()
 
 
-class Stranger(Visitor):
+class Stranger(LoadVisitor):
     """Has no session, and gets none by looking."""
 
     weight = 2
@@ -117,7 +118,7 @@ class Stranger(Visitor):
         return empty(session, "a visitor without a cookie")
 
 
-class Reader(Visitor):
+class Reader(LoadVisitor):
     """Has put something into the cart once, and only looks at it since then."""
 
     weight = 4
@@ -132,7 +133,7 @@ class Reader(Visitor):
         self.look()
 
 
-class Shopper(Visitor):
+class Shopper(LoadVisitor):
     """Counts, fills the cart, and looks."""
 
     weight = 3
@@ -144,7 +145,7 @@ class Shopper(Visitor):
             self.begin()
 
 
-class Member(Visitor):
+class Member(LoadVisitor):
     """Comes with something in the cart, logs in, shops, logs out; the old id must be dead then."""
 
     weight = 1

@@ -1,8 +1,8 @@
-"""What a visitor has been promised so far, and what contradicts it. Pure: no Locust, no HTTP.
+"""The promises that a visitor was given, and what contradicts them. Pure: no Locust, no HTTP.
 
 An answer makes a promise ("your counter is 7"); a lost answer widens it ("7 or 8"). Whatever an answer shows
 outside of that is a finding: `lost` when something acknowledged is missing, `wrong` when there is more, or
-something else, than anybody has asked for.
+something else, than the visitor has asked for.
 """
 
 from __future__ import annotations
@@ -11,20 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Outcome = Literal["ok", "failed", "unknown"]
-
-
-def outcome_of(status: int, server: str | None) -> Outcome:
-    """Say what is certain after an answer: done, not done, or that nobody knows (status 0: no answer came).
-
-    A 503 to a write may come from a store that did the write and lost the answer; the balancer's own means
-    that no server took the request.
-    """
-    if 200 <= status < 300:
-        return "ok"
-    if 400 <= status < 500 or (status, server) == (503, "balancer"):
-        return "failed"
-    return "unknown"
+from verify.outcome import Outcome
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ def steady(passed: float) -> float:
 
 
 def ramp(passed: float) -> float:
-    """From nearly nobody to everybody, all the way: shows at which load answers become slow."""
+    """From one visitor to all of them, steadily: shows at which load answers become slow."""
     return passed
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.deployment import Deployment
+from verify.deployment import Deployment
 
 
 @pytest.fixture(scope="session")

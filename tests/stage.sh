@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What every script in tests/ needs: an engine, images, a Python environment; and a sweep at the end.
-# Sourced. Leaves nothing behind, also after Ctrl-C: what is started carries a label of its own, and an
-# engine that had to be started is stopped. Downloads stay: packages, base images, the environment.
+# For the scripts of tests/, rivals/ and bench/: an engine, images, a Python environment; and a sweep at the end.
+# Sourced. Leaves nothing behind, also after Ctrl-C: containers carry a label of their own, and an engine that had to
+# be started is stopped. Downloads stay: packages, base images, the environment.
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=infra/settings.sh
@@ -18,8 +18,8 @@ set_stage() { # set_stage IMAGE...
   if docker version >/dev/null 2>&1; then engine_was_there=yes; fi
   trap 'exit 130' INT TERM
   trap sweep EXIT
-  infra/engine ensure
-  IMAGES=$(setting IMAGES auto) infra/images/ensure "$@"
+  infra/bare/engine ensure
+  IMAGES=$(setting IMAGES auto) infra/bare/images/ensure "$@"
   infra/extra-ca-from-environment
   set_python
   export_images
@@ -41,5 +41,5 @@ sweep() {
   # shellcheck disable=SC2086  # a list of ids
   [ -z "$left" ] || docker rm --force --volumes $left >/dev/null
   docker images --format '{{.Repository}}:{{.Tag}}' | grep "^hopproof-test-$run-" | xargs -r docker rmi --force >/dev/null || true
-  [ "$engine_was_there" = yes ] || infra/engine stop
+  [ "$engine_was_there" = yes ] || infra/bare/engine stop
 }

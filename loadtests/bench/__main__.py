@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -19,11 +18,10 @@ from pathlib import Path
 from bench.course import CONNECTIONS, OVERLAY, Course, Missing, Timed
 from bench.results import LEAST_ROUNDS, Measurement, assembled, measurement, table
 from bench.systems import SYSTEMS, WORKS
-from harness.deployment import ROOT, Deployment
+from rivals.versions import node_version, python_version
+from verify.deployment import ROOT, Deployment
 
 REPORT = ROOT / "reports" / "bench.json"
-LOCK = ROOT / "tests" / "stores" / "requirements.lock"
-EXPRESS_LOCK = ROOT / "tests" / "stores" / "express" / "package-lock.json"
 # Of one measurement. Five works, eight systems and five rounds of it make 3 minutes, and 9 pass around them.
 SECONDS = 1
 PACKAGES = {"flask-session": "flask-session", "django-db": "django", "beaker": "beaker"}
@@ -104,12 +102,12 @@ def measure(course: Course, timed: dict[str, Timed], rounds: int) -> dict[str, l
     round_s = len(timed) * (len(WORKS) * (SECONDS + 0.5) + 2.5) + 8 * (SECONDS + 0.5)
     say(f"{rounds} rounds of about {round_s:.0f} s")
     for number in range(rounds):
-        # Another order each time: who comes after whom should not decide.
+        # Another order each time: the place in the row should not decide.
         shift = number % len(timed) if timed else 0
         turn = {name: timed[name] for name in [*timed][shift:] + [*timed][:shift]}
         for one in turn.values():
             one.begin_round()
-        # Everybody's reads, then everybody's writes: what is compared lies seconds apart, not minutes.
+        # The reads of all, then the writes of all: what is compared lies seconds apart, not minutes.
         for work in WORKS:
             speeds = [f"{name} {one.measure(work, SECONDS)}" for name, one in turn.items()]
             say(f"round {number + 1}/{rounds} {work:9} {'  '.join(speeds)}")
@@ -121,9 +119,9 @@ def measure(course: Course, timed: dict[str, Timed], rounds: int) -> dict[str, l
 
 
 def measure_limits(course: Course, timed: dict[str, Timed]) -> dict[str, Measurement]:
-    """Return what nobody can beat here: the database with a bare driver, the balancer without servers.
+    """Return the limits here: the database with a bare driver, the balancer without servers.
 
-    And what the balancer in front costs our own server, which is otherwise asked directly like everybody.
+    And what the balancer in front costs our own server, which is otherwise asked directly like all others.
     """
     limits = {
         f"driver_{verb.lower()}_{connections}_connections": course.bare_driver(verb, connections, SECONDS)
@@ -142,7 +140,6 @@ def measure_limits(course: Course, timed: dict[str, Timed]) -> dict[str, Measure
 
 def versions(course: Course, names: list[str]) -> dict[str, str]:
     """Return what was measured: of each system, and of what they run on."""
-    lock = LOCK.read_text()
     found = {
         "database": "MySQL " + course.deployment.sql("SELECT VERSION()")[0][0].partition("-")[0],
         "python": platform_python(course),
@@ -150,15 +147,14 @@ def versions(course: Course, names: list[str]) -> dict[str, str]:
     }
     for name in names:
         if package := PACKAGES.get(name):
-            found[name] = re.search(rf"^{package}==(\S+)", lock, re.MULTILINE)[1]
+            found[name] = python_version(package)
     for name in {"hopproof", "hopproof+memcached"} & set(names):
         found[name] = commit()
     if "php-classic" in names:
         found["php-classic"] = course.version("php -r 'echo PHP_VERSION;'", "php-classic")
     if "express-mysql-session" in names:
-        packages = json.loads(EXPRESS_LOCK.read_text())["packages"]
-        found["express-mysql-session"] = packages["node_modules/express-mysql-session"]["version"]
-        found["express"] = packages["node_modules/express"]["version"]
+        found["express-mysql-session"] = node_version("express-mysql-session")
+        found["express"] = node_version("express")
         found["node"] = course.version("node --version", "express-mysql-session")
     return found
 

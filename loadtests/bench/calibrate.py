@@ -15,7 +15,7 @@ from bench.__main__ import chosen, say
 from bench.course import OVERLAY, Course, Missing
 from bench.results import Measurement, middle
 from bench.systems import SYSTEMS
-from harness.deployment import Deployment
+from verify.deployment import Deployment
 
 LAPS = 3
 SECONDS = 2

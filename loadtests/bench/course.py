@@ -12,7 +12,7 @@ import docker
 
 from bench.results import Measurement, lost, measurement
 from bench.systems import WORKS, System
-from harness.deployment import Deployment
+from verify.deployment import Deployment
 
 # Enough that a server never waits for the load, few enough that two cores do not merely switch between them.
 CONNECTIONS = 8
@@ -54,7 +54,7 @@ class Course:
             if system.creates_tables:
                 once = ("run", "--rm", "--no-deps", "-T", system.service, *system.creates_tables)
                 self._compose(*once, **chosen)
-            # Nobody is served meanwhile, so nobody is waited for.
+            # No visitor is served meanwhile, so no request is waited for.
             up = ("up", "--detach", "--no-deps", "--force-recreate", "--timeout", "0")
             self._compose(*up, *system.sidecars, system.service, **chosen)
             self._in_load("rm", "-rf", self._cookies(system))
@@ -70,7 +70,7 @@ class Course:
 
     def _find_image(self, system: System) -> None:
         try:
-            self.deployment.docker.images.get(IMAGES.get(system.service, "hopproof/bench-stores"))
+            self.deployment.docker.images.get(IMAGES.get(system.service, "hopproof/bench-rivals"))
         except docker.errors.ImageNotFound as error:
             raise Missing(f"its image could not be built; see {LOG}") from error
 

@@ -1,6 +1,6 @@
-"""Takes reports/bench.json over into the repository: measured.json, docs/bench.svg and the README's section.
+"""Takes reports/bench.json over into the repository: measured.json, docs/bench.svg and a section of DOCUMENT.
 
-`python -m bench.publish`, or loadtests/bench/run publish. A run that left somebody out is refused.
+loadtests/bench/run publish. A run that left a system out is refused.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import Any
 from bench.chart import svg
 from bench.results import LEAST_ROUNDS, RATIOS
 from bench.systems import SYSTEMS, WORKS
-from readme import README, replace_section, section
+from generated import replace_section, section
 
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "reports" / "bench.json"
+# The document that shows it.
+DOCUMENT = ROOT / "README.md"
 MEASURED = Path(__file__).with_name("measured.json")
 CHART = ROOT / "docs" / "bench.svg"
 SECTION = "bench"
@@ -31,13 +33,13 @@ shows; here they are only timed. `make bench` measures again."""
 
 
 def markdown(measured: dict[str, Any]) -> str:
-    """Return the README's section between its two markers, markers included."""
+    """Return the document's section, markers included."""
     systems = measured["systems"]
     words = {"load": " to ".join(f"{load:.1f}" for load in measured["load_average"])}
     lines = [
         "## How fast",
         "",
-        f"![requests/s of each store, reading and writing]({CHART.relative_to(README.parent)})",
+        f"![requests/s of each store, reading and writing]({CHART.relative_to(DOCUMENT.parent)})",
         "",
         "| ratio, in one run | | median | rounds | goal |",
         "|---|---|--:|:-:|--:|",
@@ -97,7 +99,7 @@ def _lost(found: dict[str, Any]) -> str:
 
 
 def unfit(report: dict[str, Any]) -> list[str]:
-    """Return why a report is not one for the README."""
+    """Return why a report is not fit to be published."""
     reasons = [
         f"{name} was left out"
         for name in SYSTEMS
@@ -119,13 +121,13 @@ def publish() -> None:
     report = json.loads(REPORT.read_text(encoding="utf-8"))
     if reasons := unfit(report):
         raise SystemExit(
-            f"bench: {REPORT} is not for the README: {'; '.join(reasons)}\n    run `make bench` whole"
+            f"bench: {REPORT} is not for {DOCUMENT.name}: {'; '.join(reasons)}\n    run `make bench` whole"
         )
     del report["raw"]  # thousands of lines; the spreads stay
     MEASURED.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     CHART.parent.mkdir(exist_ok=True)
     CHART.write_text(svg(report), encoding="utf-8")
-    replace_section(SECTION, markdown(report))
+    replace_section(DOCUMENT, SECTION, markdown(report))
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def measurement(said: str, connections: int, cpu_s: float | None = None) -> Meas
 def lost(acknowledged: int, before: int, after: int) -> int:
     """Return how many acknowledged increments the counters do not show, at least.
 
-    At least, because up to one per connection that nobody has acknowledged may stand in for a lost one.
+    At least, because up to one per connection that was not acknowledged may stand in for a lost one.
     """
     return max(0, acknowledged - (after - before))
 

@@ -1,4 +1,4 @@
-"""What the size of the table costs: `python -m bench.scale`, see loadtests/bench/scale.
+"""The cost of a large table: `python -m bench.scale`, see loadtests/bench/scale.
 
 The same visitors, with the same sessions, in a small table and in a large one, in turns: the two change
 places by RENAME TABLE between windows, so whatever else the machine does meets both. Then, in every other
@@ -28,8 +28,8 @@ from typing import Any
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from harness.deployment import ROOT, Deployment, freeze, until
-from harness.visitor import Visitor
+from verify.deployment import ROOT, Deployment, freeze, until
+from verify.visitor import Visitor
 
 REPORT = ROOT / "reports" / "bench-scale.json"
 SMALL = 10_000
@@ -62,7 +62,7 @@ class Window:
         return statistics.quantiles(self.ms[kind], n=1000, method="inclusive")[round(share * 1000) - 1]
 
 
-class Crowd:
+class LiveTraffic:
     """Visitors with a session each, of whom a few are clicking at any time."""
 
     def __init__(self, deployment: Deployment) -> None:
@@ -115,7 +115,7 @@ def swap(deployment: Deployment) -> None:
     deployment.sql("RENAME TABLE sessions TO aside, other_sessions TO sessions, aside TO other_sessions")
 
 
-def by_size(deployment: Deployment, crowd: Crowd, rows: int) -> dict[str, Any]:
+def by_size(deployment: Deployment, traffic: LiveTraffic, rows: int) -> dict[str, Any]:
     """Return p50 and p99 of reads and writes in both tables. Leaves the large one in place."""
     deployment.sql("CREATE TABLE other_sessions LIKE sessions")
     deployment.sql("INSERT INTO other_sessions SELECT * FROM sessions")
@@ -126,8 +126,8 @@ def by_size(deployment: Deployment, crowd: Crowd, rows: int) -> dict[str, Any]:
     tables = ["small", "large"]
     for turn in range(TURNS + 1):
         for table in tables:
-            crowd.click(1)  # past the first look at a renamed table
-            window = crowd.click(WINDOW_S)
+            traffic.click(1)  # past the first look at a renamed table
+            window = traffic.click(WINDOW_S)
             if turn:  # the first turn only brings the pages into the pool
                 windows[table].append(window)
                 say(f"  {table}: {line(window)}")
@@ -139,7 +139,7 @@ def by_size(deployment: Deployment, crowd: Crowd, rows: int) -> dict[str, Any]:
     return {table: summary(found) for table, found in windows.items()}
 
 
-def while_cleaning(deployment: Deployment, crowd: Crowd, rows: int) -> dict[str, Any]:
+def while_cleaning(deployment: Deployment, traffic: LiveTraffic, rows: int) -> dict[str, Any]:
     """Return p99 with the janitor at work and without, in turns, and what it did to locks."""
     say(f"cleaning {rows:,} expired rows in every other window")
     fill(deployment, "sessions", rows, "UNIX_TIMESTAMP() - 60")
@@ -150,7 +150,7 @@ def while_cleaning(deployment: Deployment, crowd: Crowd, rows: int) -> dict[str,
         janitor.unpause()
         until_less(deployment)
 
-    windows = in_turns(crowd, begin, lambda: freeze(janitor))
+    windows = in_turns(traffic, begin, lambda: freeze(janitor))
     during = {name: count - before[name] for name, count in locks(deployment).items()}
     removed = removed_before - expired(deployment)
     janitor.unpause()
@@ -168,16 +168,16 @@ def while_cleaning(deployment: Deployment, crowd: Crowd, rows: int) -> dict[str,
     }
 
 
-def while_walking(deployment: Deployment, crowd: Crowd, walk: Walk) -> dict[str, Any]:
-    """Return p99 while somebody walks the table and without, in turns, and what a walk took under load."""
+def while_walking(deployment: Deployment, traffic: LiveTraffic, walk: Walk) -> dict[str, Any]:
+    """Return p99 while a program walks the table and without, in turns, and what a walk took under load."""
     say(f"{walk.words} in every other window")
     before = bites(deployment)
-    windows = in_turns(crowd, walk.go_on, walk.pause)
+    windows = in_turns(traffic, walk.go_on, walk.pause)
     taken = bites(deployment) - before
     say("  on, until a walk has come to its end")
 
     def has_ended_beside_visitors() -> bool:
-        crowd.click(1)
+        traffic.click(1)
         return walk.has_ended()
 
     walk.go_on()
@@ -188,7 +188,7 @@ def while_walking(deployment: Deployment, crowd: Crowd, walk: Walk) -> dict[str,
 
 
 class Walk(ABC):
-    """Somebody who walks the table, with pauses. seconds: for how long, so far."""
+    """A program that walks the table, with pauses. seconds: for how long, so far."""
 
     words: str
     service: str
@@ -200,7 +200,7 @@ class Walk(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Begin to walk, if nobody does."""
+        """Begin to walk, unless a walk is under way."""
 
     @abstractmethod
     def has_ended(self) -> bool: ...
@@ -258,7 +258,7 @@ class Crawl(Walk):
         ask = f"print(urlopen('http://127.0.0.1:{CRAWLER_PORT}/metrics').read().decode())"
         command = ["python", "-c", f"from urllib.request import urlopen; {ask}"]
         code, output = self.deployment.container(self.service).exec_run(command)
-        # Nobody answers yet just after the start.
+        # Just after the start there is no answer yet.
         return code == 0 and "hopproof_crawl_walk_duration_seconds " in output.decode()
 
 
@@ -267,14 +267,16 @@ def bites(deployment: Deployment) -> int:
     return deployment.statements_of("operator_reader").get("sql/select", 0)
 
 
-def in_turns(crowd: Crowd, begin: Callable[[], object], end: Callable[[], object]) -> dict[str, list[Window]]:
+def in_turns(
+    traffic: LiveTraffic, begin: Callable[[], object], end: Callable[[], object]
+) -> dict[str, list[Window]]:
     """Return windows without ("off") and with ("on") what happens between begin and end."""
     windows: dict[str, list[Window]] = {"off": [], "on": []}
     for turn in range(TURNS):
         for state in ("off", "on") if turn % 2 else ("on", "off"):
             if state == "on":
                 begin()
-            windows[state].append(crowd.click(WINDOW_S))
+            windows[state].append(traffic.click(WINDOW_S))
             if state == "on":
                 end()
             say(f"  {state}: {line(windows[state][-1])}")
@@ -317,7 +319,7 @@ def locks(deployment: Deployment) -> dict[str, int]:
     return {name: int(count) for name, count in rows}
 
 
-def memory(deployment: Deployment, crowd: Crowd, requests: int) -> list[dict[str, int]]:
+def memory(deployment: Deployment, traffic: LiveTraffic, requests: int) -> list[dict[str, int]]:
     """Return what the web server's container holds, in KiB of private memory, after so many requests."""
     server = deployment.container("web")
     seen, done = [], 0
@@ -332,10 +334,10 @@ def memory(deployment: Deployment, crowd: Crowd, requests: int) -> list[dict[str
         say(f"  after {done:,} requests {private:,} KiB")
         if done >= requests:
             return seen
-        done += hammer(crowd, requests // 10)
+        done += hammer(traffic, requests // 10)
 
 
-def hammer(crowd: Crowd, requests: int) -> int:
+def hammer(traffic: LiveTraffic, requests: int) -> int:
     """Let all threads click without a pause; return how many requests there were."""
 
     def visit(own: list[Visitor]) -> int:
@@ -348,7 +350,7 @@ def hammer(crowd: Crowd, requests: int) -> int:
         return requests // THREADS
 
     with ThreadPoolExecutor(THREADS) as pool:
-        return sum(pool.map(visit, [crowd.visitors[number::THREADS] for number in range(THREADS)]))
+        return sum(pool.map(visit, [traffic.visitors[number::THREADS] for number in range(THREADS)]))
 
 
 def summary(windows: list[Window]) -> dict[str, Any]:
@@ -408,14 +410,14 @@ def main() -> int:
         with deployment:
             freeze(deployment.container("janitor"))
             say(f"{rows:,} sessions beside {SMALL:,}")
-            crowd = Crowd(deployment)
-            sizes = by_size(deployment, crowd, rows)
-            walking = while_walking(deployment, crowd, Stats(deployment))
-            crawling = while_walking(deployment, crowd, Crawl(deployment))
+            traffic = LiveTraffic(deployment)
+            sizes = by_size(deployment, traffic, rows)
+            walking = while_walking(deployment, traffic, Stats(deployment))
+            crawling = while_walking(deployment, traffic, Crawl(deployment))
             deployment.container("crawler").remove(force=True)
-            cleaning = while_cleaning(deployment, crowd, min(rows, 1_000_000))
+            cleaning = while_cleaning(deployment, traffic, min(rows, 1_000_000))
             say(f"memory of a web server over {requests:,} requests")
-            held = memory(deployment, crowd, requests)
+            held = memory(deployment, traffic, requests)
             deployment.container("janitor").unpause()
     measured = {
         "rows": [SMALL, rows],

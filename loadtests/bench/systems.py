@@ -1,4 +1,4 @@
-"""Who is measured, with the workers that serve each best, and what each is asked to do."""
+"""The systems that are measured, with the workers that serve each best, and the work that each is given."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What all connections do, over and over."""
+    """The request that all connections make, over and over."""
 
     request: str  # method and path
     sessions: str  # which: "spread" over 64, "one", or none
@@ -63,7 +63,7 @@ class System:
         return self.db_user == "web"
 
 
-_STORES_TABLES = ("python", "-m", "stores.wsgi")
+_STORES_TABLES = ("python", "-m", "rivals.wsgi")
 _GEVENT = "--worker-class gevent --workers"
 _THREADS = "--worker-class gthread --threads 8 --workers"
 _SYNC = "--worker-class sync --workers"

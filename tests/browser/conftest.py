@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser
 from window import Window, chromium
 
-from harness.deployment import Deployment
+from verify.deployment import Deployment
 
 
 # Per file, not per run: its event loop must not be there while other tests run.

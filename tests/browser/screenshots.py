@@ -10,7 +10,7 @@ from typing import Literal
 from playwright.sync_api import FloatRect
 from window import ROOT, Window, chromium
 
-from harness.deployment import Deployment
+from verify.deployment import Deployment
 
 PICTURES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 # Pixels: as wide as a README's column, and sharper than it on a dense screen.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from window import Window
 
-from harness.deployment import Deployment
+from verify.deployment import Deployment
 
 NewWindow = Callable[..., Window]
 

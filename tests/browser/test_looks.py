@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from window import Window
 
-from harness.deployment import Deployment, freeze
+from verify.deployment import Deployment, freeze
 
 LONGEST_NAME = "W" * 64
 TRAIL_LENGTH = 12

@@ -20,8 +20,8 @@ ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
     """The machine's own browser, without a window on any screen."""
-    found = subprocess.run([ROOT / "infra/browser", "path"], capture_output=True, text=True, check=False)
-    assert found.returncode == 0, "there is no Chromium; try: infra/browser ensure"
+    found = subprocess.run([ROOT / "infra/bare/browser", "path"], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, "there is no Chromium; try: infra/bare/browser ensure"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=found.stdout.strip(), args=[ONLY_HERE, "--no-proxy-server"]

@@ -90,7 +90,7 @@ def running(image_variable: str, settings: Path | None = None) -> Iterator[Datab
     if not image:
         raise RuntimeError(
             f"{image_variable} is not set: it names the image of the database to test against, "
-            f"see infra/images/versions.env; the test runner sets it"
+            f"see infra/bare/images/versions.env; the test runner sets it"
         )
     password = secrets.token_urlsafe(12)
     container = DockerContainer(

@@ -38,8 +38,8 @@ def running_memcached() -> Iterator[MemcachedServer]:
     image = os.environ.get("MEMCACHED_IMAGE")
     if not image:
         raise RuntimeError(
-            "MEMCACHED_IMAGE is not set: it names the image to test against, see infra/images/versions.env; "
-            "the test runner sets it"
+            "MEMCACHED_IMAGE is not set: it names the image to test against, "
+            "see infra/bare/images/versions.env; the test runner sets it"
         )
     container = DockerContainer(image, labels={"hopproof.test": os.environ["HOPPROOF_TEST_RUN"]})
     container.ports["11211/tcp"] = ("127.0.0.1",)  # type: ignore[assignment]  # any free port of this machine only

@@ -11,11 +11,11 @@ from deadline import until
 from memcached_server import Road, running_memcached
 from worlds import new_key
 
-from harness.deployment import freeze
 from hopproof.handler import Change, SessionStoreUnavailable
 from hopproof.memcached.client import Memcached
 from hopproof.memcached.lookout import Lookout
 from hopproof.memcached.mysql_switch import MySQLSwitch
+from verify.deployment import freeze
 
 pytestmark = pytest.mark.cached
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from counting import Crowd
+from counting import CountingVisitors
 
-from harness.deployment import Deployment
-from harness.visitor import Visitor
+from verify.deployment import Deployment
+from verify.visitor import Visitor
 
 
 @pytest.fixture
@@ -15,9 +15,9 @@ def visitor(deployment: Deployment) -> Visitor:
 
 
 @pytest.fixture
-def crowd(deployment: Deployment) -> Iterator[Crowd]:
+def crowd(deployment: Deployment) -> Iterator[CountingVisitors]:
     """Visitors who click from before the test's fault until the test stops them."""
-    crowd = Crowd(deployment)
+    crowd = CountingVisitors(deployment)
     try:
         crowd.get_around()
         yield crowd

@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 import time
 
-from harness.deployment import Deployment, until
-from harness.visitor import Answer, Visitor
+from verify.deployment import Deployment, until
+from verify.visitor import Answer, Visitor
 
 VISITORS = 6
 # Longer than two deploys on a busy machine; an end, should a test forget to stop them.
 LIMIT_S = 240
 
 
-class Crowd:
+class CountingVisitors:
     """Visitors who count, each on a counter of their own, until they are told to stop."""
 
     def __init__(self, deployment: Deployment) -> None:

@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from harness.deployment import Deployment, freeze, until
-from harness.visitor import Visitor
+from verify.deployment import Deployment, freeze, until
+from verify.visitor import Visitor
 
 
 def test_every_request_has_an_id_of_the_balancers_making(visitor: Visitor) -> None:

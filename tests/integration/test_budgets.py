@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from harness.deployment import Deployment, ask_every_server, until
-from harness.visitor import Visitor
+from verify.deployment import Deployment, ask_every_server, until
+from verify.visitor import Visitor
 
 
 @pytest.fixture(scope="module")

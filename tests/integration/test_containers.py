@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from harness.deployment import Deployment, until
-from harness.visitor import Visitor
+from verify.deployment import Deployment, until
+from verify.visitor import Visitor
 
 SERVICES = ("balancer", "web", "janitor", "db")
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import docker
 import pytest
-from counting import VISITORS, Crowd
+from counting import VISITORS, CountingVisitors
 
-from harness.deployment import Deployment, ask_every_server, freeze, until
-from harness.visitor import Visitor
+from verify.deployment import Deployment, ask_every_server, freeze, until
+from verify.visitor import Visitor
 
 
-def test_a_stopped_server_fails_no_request(deployment: Deployment, crowd: Crowd) -> None:
+def test_a_stopped_server_fails_no_request(deployment: Deployment, crowd: CountingVisitors) -> None:
     deployment.containers("web")[0].stop()
     crowd.get_around()
     assert crowd.not_ok() == []
@@ -33,7 +33,9 @@ def test_a_visitor_stays_logged_in_when_their_server_is_killed(
     assert all((a.body["user"], a.body["data"]) == ("ada", {"cart": ["Sencha"]}) for a in answers.values())
 
 
-def test_a_killed_server_takes_no_acknowledged_write_with_it(deployment: Deployment, crowd: Crowd) -> None:
+def test_a_killed_server_takes_no_acknowledged_write_with_it(
+    deployment: Deployment, crowd: CountingVisitors
+) -> None:
     deployment.containers("web")[0].kill()
     crowd.get_around()
     crowd.assert_nothing_lost()
@@ -42,7 +44,9 @@ def test_a_killed_server_takes_no_acknowledged_write_with_it(deployment: Deploym
     assert len(crowd.not_ok()) <= 2 * VISITORS, crowd.not_ok()
 
 
-def test_an_added_server_joins_without_a_failed_request(deployment: Deployment, crowd: Crowd) -> None:
+def test_an_added_server_joins_without_a_failed_request(
+    deployment: Deployment, crowd: CountingVisitors
+) -> None:
     deployment.script("infra/scale", "4")
     try:
         crowd.get_around()
@@ -56,7 +60,7 @@ def test_an_added_server_joins_without_a_failed_request(deployment: Deployment, 
 
 
 def test_a_restarted_database_loses_nothing_and_empties_no_session(
-    deployment: Deployment, crowd: Crowd
+    deployment: Deployment, crowd: CountingVisitors
 ) -> None:
     deployment.container("db").restart()
     until(lambda: all(v.history[-1].status == 200 for v in crowd.visitors), "everybody is served again", 60)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.deployment import Deployment, ask_every_server
-from harness.visitor import Visitor
+from verify.deployment import Deployment, ask_every_server
+from verify.visitor import Visitor
 
 
 def test_a_counter_rises_by_one_while_the_servers_change(visitor: Visitor) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import docker
 import pytest
 
-from harness.deployment import Deployment, freeze, until
-from harness.visitor import Visitor
+from verify.deployment import Deployment, freeze, until
+from verify.visitor import Visitor
 
 # Compose's own variable is for who asks Compose without infra/compose, as the fixture of all tests does.
 USED = {"CACHE": "memcached", "COMPOSE_PROFILES": "memcached"}

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import urllib3
 
-from harness.deployment import ROOT, Deployment, freeze, until
-from harness.visitor import Visitor
+from verify.deployment import ROOT, Deployment, freeze, until
+from verify.visitor import Visitor
 
 OBSERVE = ROOT / "infra/observe"
 # Compose's own variable is for who asks Compose without infra/compose, as the fixture of all tests does.

@@ -12,15 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from counting import Crowd
+from counting import CountingVisitors
 
-from harness.deployment import ROOT, Deployment, until
+from verify.deployment import ROOT, Deployment, until
 
 CONFIGURATION = (ROOT / "loadbalancer/haproxy.cfg").read_text()
 
 
 def test_a_rolling_deploy_replaces_every_server_and_fails_no_request(
-    deployment: Deployment, crowd: Crowd
+    deployment: Deployment, crowd: CountingVisitors
 ) -> None:
     before = deployment.server_names()
     deployment.script("infra/deploy")
@@ -41,7 +41,7 @@ def test_nobody_serves_copies_while_two_versions_serve(deployment: Deployment, s
 
 
 def test_an_interrupted_deploy_is_completed_by_the_next_and_fails_no_request(
-    deployment: Deployment, crowd: Crowd
+    deployment: Deployment, crowd: CountingVisitors
 ) -> None:
     before = deployment.server_names()
     environment = {**os.environ, **deployment.variables}
@@ -58,7 +58,9 @@ def test_an_interrupted_deploy_is_completed_by_the_next_and_fails_no_request(
     assert crowd.not_ok() == []
 
 
-def test_a_server_that_does_not_start_takes_no_old_one_with_it(deployment: Deployment, crowd: Crowd) -> None:
+def test_a_server_that_does_not_start_takes_no_old_one_with_it(
+    deployment: Deployment, crowd: CountingVisitors
+) -> None:
     before = deployment.server_names()
     done = deployment.script("infra/deploy", fails=True, SESSION_IDLE_S="soon")
     assert "SESSION_IDLE_S='soon' is not a whole number of seconds" in done.stderr
@@ -107,7 +109,7 @@ def marked(configuration: str, mark: str) -> str:
 
 
 def test_a_reload_brings_a_changed_configuration_and_fails_no_request(
-    configuration: tuple[Deployment, Path], crowd: Crowd
+    configuration: tuple[Deployment, Path], crowd: CountingVisitors
 ) -> None:
     deployment, path = configuration
     for mark in ("first", "second", "third"):
@@ -119,7 +121,9 @@ def test_a_reload_brings_a_changed_configuration_and_fails_no_request(
     crowd.assert_nothing_lost()
 
 
-def test_two_reloads_at_once_fail_no_request(configuration: tuple[Deployment, Path], crowd: Crowd) -> None:
+def test_two_reloads_at_once_fail_no_request(
+    configuration: tuple[Deployment, Path], crowd: CountingVisitors
+) -> None:
     deployment, path = configuration
     path.write_text(marked(CONFIGURATION, "twice"))
     with ThreadPoolExecutor(2) as operators:
@@ -141,7 +145,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_reload_of_a_broken_configuration_is_refused_and_changes_nothing(
-    configuration: tuple[Deployment, Path], crowd: Crowd, broken: str
+    configuration: tuple[Deployment, Path], crowd: CountingVisitors, broken: str
 ) -> None:
     deployment, path = configuration
     path.write_text(marked(CONFIGURATION, "good"))

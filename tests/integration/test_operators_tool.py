@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from harness.deployment import Deployment, ask_every_server
+from verify.deployment import Deployment, ask_every_server
 
 
 def listed(deployment: Deployment, user: str) -> list[dict[str, Any]]:

@@ -11,15 +11,15 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from counting import Crowd
+from counting import CountingVisitors
 
-from guarantees import GUARANTEES
-from harness.deployment import Deployment, ask_every_server, freeze, until
-from harness.faults import FAULTS
-from harness.trial import QUICK, strike
-from harness.verdict import column
-from harness.verify import line
-from harness.visitor import SERVER_KINDS, Answer, Visitor
+from verify.deployment import Deployment, ask_every_server, freeze, until
+from verify.faults import FAULTS
+from verify.guarantees import GUARANTEES
+from verify.matrix import line
+from verify.trial import QUICK, strike
+from verify.verdict import column
+from verify.visitor import SERVER_KINDS, Answer, Visitor
 
 USED = {"PROFILES": "polyglot", "PHP_REPLICAS": "2"}
 TABS = 8
@@ -416,7 +416,7 @@ def test_without_its_database_php_says_503_and_leaves_the_cookie_alone(
         assert answer.body["data"]["n"] >= 1
 
 
-def test_a_stopped_php_server_fails_no_request(deployment: Deployment, crowd: Crowd) -> None:
+def test_a_stopped_php_server_fails_no_request(deployment: Deployment, crowd: CountingVisitors) -> None:
     deployment.containers("php")[0].stop()
     deployment.wait_for_servers(deployment.servers - 1)
     crowd.get_around()

@@ -8,8 +8,8 @@ import secrets
 
 import pytest
 
-from harness.deployment import Deployment, ask_every_server
-from harness.visitor import Answer, Visitor
+from verify.deployment import Deployment, ask_every_server
+from verify.visitor import Answer, Visitor
 
 
 def kind_of(answer: Answer) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from guarantees import GUARANTEES, SABOTEURS
-from harness.deployment import Deployment
-from harness.faults import FAULTS
-from harness.sabotage import Break, sabotage
-from harness.trial import QUICK, strike
-from harness.verdict import Cell, column
-from harness.verify import line
+from verify.deployment import Deployment
+from verify.faults import FAULTS
+from verify.guarantees import GUARANTEES, SABOTEURS
+from verify.matrix import line
+from verify.sabotage import Break, sabotage
+from verify.trial import QUICK, strike
+from verify.verdict import Cell, column
 
 SEED = os.environ["HOPPROOF_TEST_RUN"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.deployment import ROOT, Deployment
+from verify.deployment import ROOT, Deployment
 
 
 def apply(deployment: Deployment, folder: Path, *, fails: bool = False) -> str:

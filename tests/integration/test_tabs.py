@@ -7,8 +7,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
-from harness.deployment import Deployment
-from harness.visitor import Visitor
+from verify.deployment import Deployment
+from verify.visitor import Visitor
 
 TABS = 8
 

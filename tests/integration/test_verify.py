@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
-from guarantees import GUARANTEES
-from harness.deployment import ROOT, Deployment, until
-from harness.faults import FAULTS
-from harness.trial import QUICK, strike
-from harness.verdict import column
-from harness.verify import line
+from verify.deployment import ROOT, Deployment, until
+from verify.faults import FAULTS
+from verify.guarantees import GUARANTEES
+from verify.matrix import line
+from verify.trial import QUICK, strike
+from verify.verdict import column
 
 SEED = os.environ["HOPPROOF_TEST_RUN"]
 
@@ -41,7 +41,7 @@ def test_a_run_that_is_interrupted_while_a_fault_strikes_leaves_a_healthy_stack(
         database.reload()
         return str(database.status)
 
-    command = [sys.executable, "-m", "harness.verify"]
+    command = [sys.executable, "-m", "verify"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as run:
         try:
             until(lambda: status() == "paused", "the database is frozen", 60)

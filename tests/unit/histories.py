@@ -6,9 +6,9 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from harness.checkers import Run
-from harness.history import Operation
-from harness.visitor import Answer
+from verify.evidence import Run
+from verify.history import Operation
+from verify.visitor import Answer
 
 _milliseconds = itertools.count(0, 10**6)
 _servers = itertools.cycle(["web-a", "web-b"])

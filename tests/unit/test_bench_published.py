@@ -1,4 +1,4 @@
-"""The README's chart and tables of the benchmark are those of the measured run, of a whole one."""
+"""The published chart and tables of the benchmark are those of the measured run, of a whole one."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from xml.etree import ElementTree
 import pytest
 
 from bench.chart import svg
-from bench.publish import CHART, MEASURED, markdown, unfit
+from bench.publish import CHART, DOCUMENT, MEASURED, markdown, unfit
 from bench.systems import SYSTEMS
-from readme import README, section_in
+from generated import section_in
 
 measured = json.loads(MEASURED.read_text())
 
 
-def test_the_readme_shows_what_was_measured() -> None:
-    assert section_in(README.read_text(), "bench") == markdown(measured), "type: loadtests/bench/run publish"
+def test_the_document_shows_what_was_measured() -> None:
+    assert section_in(DOCUMENT, "bench") == markdown(measured), "type: loadtests/bench/run publish"
 
 
 def test_the_chart_shows_what_was_measured() -> None:
@@ -33,10 +33,10 @@ def test_the_chart_is_xml_that_loads_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_every_system_is_in_the_chart_and_in_the_readme(name: str) -> None:
+def test_every_system_is_in_the_chart_and_in_the_document(name: str) -> None:
     title = SYSTEMS[name].title
     assert title in CHART.read_text()
-    assert title in section_in(README.read_text(), "bench")
+    assert title in section_in(DOCUMENT, "bench")
 
 
 def test_each_bar_has_its_number_beside_it() -> None:
@@ -46,7 +46,7 @@ def test_each_bar_has_its_number_beside_it() -> None:
         assert f">{found['write_rps']:,.0f}" in text
 
 
-def test_what_was_measured_is_fit_for_the_readme() -> None:
+def test_what_was_measured_is_fit_to_be_published() -> None:
     assert unfit(measured) == []
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from histories import Visit, run
 
-from harness import checkers, linearizability
-from harness.checkers import Run, Violation
-from harness.history import Operation
+from verify import linearizability
+from verify.checkers import cleaning, hopping, losses, one_copy, outage, reads, strangers, the_dead
+from verify.evidence import Run, Violation
+from verify.history import Operation
 
 me = Visit("shopper-0.0")
 tabs = Visit("tabs-0.0")
@@ -35,7 +36,7 @@ def told(check: Callable[[Run], list[Violation]], story: Sequence[Operation], **
 
 
 def g1(*story: Operation) -> list[str]:
-    return told(checkers.what_one_wrote_others_read, story)
+    return told(reads.what_one_wrote_others_read, story)
 
 
 @stories(
@@ -93,9 +94,7 @@ def test_a_count_of_what_nobody_added_is_reported() -> None:
 
 
 def test_a_contradiction_names_the_visit_the_operations_and_the_servers() -> None:
-    (violation,) = checkers.what_one_wrote_others_read(
-        run(me.add(1, server="web-a"), me.add(1, server="web-b"))
-    )
+    (violation,) = reads.what_one_wrote_others_read(run(me.add(1, server="web-a"), me.add(1, server="web-b")))
     assert [o.server for o in violation.operations] == ["web-a", "web-b"]
     assert str(violation).count("shopper-0.0") == 2
     assert str(violation).count('add "n" → ok') == 2
@@ -150,7 +149,7 @@ def test_a_value_other_than_the_last_is_reported(story: Sequence[Operation]) -> 
 
 
 def g2(*story: Operation) -> list[str]:
-    return told(checkers.no_acknowledged_write_is_lost, story)
+    return told(losses.no_acknowledged_write_is_lost, story)
 
 
 @stories(
@@ -207,7 +206,7 @@ def test_an_append_that_nobody_answered_is_there_at_most_once() -> None:
 def test_an_item_that_nobody_appended_is_reported(status: int) -> None:
     refused = me.append("b", status=status, server="balancer")
     found = g2(me.append("a", 1), refused, me.final({"items": ["a", "b"]}))
-    assert found == ["items holds what nobody appended, or twice: {'b'}"]
+    assert found == ["items holds what no visitor appended, or twice: {'b'}"]
 
 
 def test_a_list_that_turns_a_tabs_order_around_is_reported() -> None:
@@ -229,19 +228,19 @@ def test_keys_of_two_tabs_both_survive() -> None:
 @pytest.mark.parametrize("reads", [[], [me.read({"n": 1})], [me.final(status=LOST)]])
 def test_what_was_acknowledged_has_to_be_read_at_the_end(reads: list[Operation]) -> None:
     for write in (me.add(1), me.append("a", 1), me.set("a")):
-        assert g2(write, *reads) == ["nobody could read at the end what was acknowledged"]
+        assert g2(write, *reads) == ["no read at the end shows what was acknowledged"]
 
 
 # G3: one session behaves as one copy; see test_linearizability.py for what that means
 
 
 def g3(*story: Operation) -> list[str]:
-    return told(checkers.one_session_behaves_as_one_copy, story)
+    return told(one_copy.one_session_behaves_as_one_copy, story)
 
 
 def test_the_operations_of_an_unexplained_session_are_named() -> None:
     story = [tabs.add(1, tab=1), tabs.read({"n": 1}), tabs.set("a", tab=2), tabs.add(1, tab=2)]
-    (violation,) = checkers.one_session_behaves_as_one_copy(run(*story))
+    (violation,) = one_copy.one_session_behaves_as_one_copy(run(*story))
     assert violation.what == "no order of 4 operations explains the last"
     assert violation.operations == (story[0], story[1], story[3])  # the other key has nothing to do with it
 
@@ -263,7 +262,7 @@ def test_a_search_given_up_hides_no_contradiction_elsewhere(monkeypatch: pytest.
 
 
 def g4(*story: Operation) -> list[str]:
-    return told(checkers.the_dead_stay_dead, story)
+    return told(the_dead.the_dead_stay_dead, story)
 
 
 ENDINGS = ["login", "logout", "logout-everywhere", "expire"]
@@ -358,7 +357,7 @@ def test_the_end_that_another_device_was_told_of_counts_for_its_id() -> None:
 @pytest.mark.parametrize("operation", [late("read"), late("add", status=409), me.add(2), me.add(status=LOST)])
 def test_only_a_logout_clears_the_cookie(operation: Operation) -> None:
     cleared = replace(operation, cookie="cleared")
-    assert g4(ended("login"), cleared) == ["the cookie was cleared, though nobody logged out"]
+    assert g4(ended("login"), cleared) == ["the cookie was cleared, though no visitor logged out"]
 
 
 @pytest.mark.parametrize("user", [None, "leaver-1.0"])
@@ -374,7 +373,7 @@ def test_a_login_that_loses_the_data_is_reported() -> None:
 
 
 def g5(*story: Operation) -> list[str]:
-    return told(checkers.nobody_sees_anothers_data, story)
+    return told(strangers.nobody_sees_anothers_data, story)
 
 
 @stories(
@@ -406,14 +405,14 @@ def test_who_is_taken_for_another_is_reported() -> None:
     ("data", "user"), [({"n": 1}, None), ({"last": "stranger-0.0|1"}, None), ({}, "ada")]
 )
 def test_who_has_no_session_and_sees_one_is_reported(data: dict[str, object], user: str | None) -> None:
-    assert g5(stranger.read(data, user)) == ["who has no session sees one"]
+    assert g5(stranger.read(data, user)) == ["a visitor without a session sees one"]
 
 
 # G6: unknown ids are not adopted; reading leaves nothing behind
 
 
 def g6(*story: Operation) -> list[str]:
-    return told(checkers.unknown_ids_are_not_adopted, story)
+    return told(strangers.unknown_ids_are_not_adopted, story)
 
 
 def counted(act: str, expected: int, found: int) -> Operation:
@@ -429,12 +428,12 @@ def test_an_id_that_nobody_was_given_reads_nothing_and_gets_a_new_session() -> N
 @pytest.mark.parametrize(
     ("operation", "what"),
     [
-        (stranger.read({"n": 1}), "an id that nobody was given shows a session"),
-        (stranger.read({}, "ada"), "an id that nobody was given shows a session"),
+        (stranger.read({"n": 1}), "an id that no visitor was given shows a session"),
+        (stranger.read({}, "ada"), "an id that no visitor was given shows a session"),
         (stranger.read(cookie="set"), "reading set a cookie"),
         (stranger.read(cookie="cleared"), "reading set a cookie"),
-        (stranger.add(1), "a change went to the session of an id that nobody was given"),
-        (stranger.add(2, cookie="set"), "a change went to the session of an id that nobody was given"),
+        (stranger.add(1), "a change went to a session under an id that no visitor was given"),
+        (stranger.add(2, cookie="set"), "a change went to a session under an id that no visitor was given"),
         (counted("rows-after-reading", 7, 8), "rows-after-reading: 8 rows, expected 7"),
         (counted("rows-of-forged", 0, 1), "rows-of-forged: 1 rows, expected 0"),
     ],
@@ -449,7 +448,7 @@ def test_an_unknown_id_that_is_adopted_or_leaves_something_is_reported(
 
 
 def g7(*story: Operation, store_is_out: bool = True) -> list[str]:
-    return told(checkers.an_outage_is_an_error, story, struck=10, healed=20, store_is_out=store_is_out)
+    return told(outage.an_outage_is_an_error, story, struck=10, healed=20, store_is_out=store_is_out)
 
 
 passer_by = Visit("passer-by-0.0")
@@ -521,7 +520,7 @@ def test_a_route_without_a_session_that_fails_with_the_store_is_reported(at: tup
 
 
 def g8(*story: Operation) -> list[str]:
-    return told(checkers.clean_removes_only_the_expired, story)
+    return told(cleaning.clean_removes_only_the_expired, story)
 
 
 def test_clean_that_removes_exactly_the_expired_contradicts_nothing() -> None:
@@ -540,7 +539,7 @@ def test_a_live_row_that_was_removed_is_reported() -> None:
 
 
 def g9(*story: Operation, struck: float = 0) -> list[str]:
-    return told(checkers.every_history_hopped, story, struck=struck)
+    return told(hopping.every_history_hopped, story, struck=struck)
 
 
 def by(server: str, times: int, visit: Visit = me, **how: Any) -> list[Operation]:
@@ -583,7 +582,7 @@ def test_uneven_shares_before_the_fault_are_reported() -> None:
 def test_a_server_without_any_share_is_reported() -> None:
     history = [*by("web-a", 10, at=(1, 2)), *by("web-b", 10, at=(1, 2))]
     run = Run(history, struck=3 * 10**9, healed=4 * 10**9, servers=3)
-    assert [violation.what for violation in checkers.every_history_hopped(run)] == [
+    assert [violation.what for violation in hopping.every_history_hopped(run)] == [
         "the shares before the fault are uneven: {'web-a': 10, 'web-b': 10}"
     ]
 

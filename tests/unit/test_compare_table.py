@@ -1,4 +1,4 @@
-"""The README's table of other stores is what was measured, and what was measured speaks for itself."""
+"""The published table of other stores is what was measured, and what was measured speaks for itself."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import json
 
 import pytest
 
-from readme import README, section_in
-from stores.table import CHECKS, MEASURED, TITLES, html, markdown
+from generated import section_in
+from rivals.table import CHECKS, DOCUMENT, MEASURED, TITLES, html, markdown
 
 measured = json.loads(MEASURED.read_text())
 NAMES = [check for checks in CHECKS.values() for check in checks]
 
 
-def test_the_readme_shows_what_was_measured() -> None:
-    shown = section_in(README.read_text(), "compare")
-    assert shown == markdown(measured), "type: tests/compare publish"
+def test_the_document_shows_what_was_measured() -> None:
+    shown = section_in(DOCUMENT, "compare")
+    assert shown == markdown(measured), "type: loadtests/rivals/run publish"
 
 
 @pytest.mark.parametrize("store", TITLES)

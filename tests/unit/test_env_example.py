@@ -12,7 +12,7 @@ from config import read_config
 ROOT = Path(__file__).parents[2]
 LISTED = dict(re.findall(r"^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
-# Not settings: chosen by infra/images/ensure, by Compose, and by the tests.
+# Not settings: chosen by infra/bare/images/ensure, by Compose, and by the tests.
 NOT_SETTINGS = {
     "PYTHON_IMAGE",
     "HAPROXY_IMAGE",

@@ -14,9 +14,9 @@ from histories import Visit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import linearizability
-from harness.history import Operation
-from harness.linearizability import Undecided, unexplained
+from verify import linearizability
+from verify.history import Operation
+from verify.linearizability import Undecided, unexplained
 
 me = Visit("tabs-0.0")
 LOST = 503  # from a server: done or not, nobody knows

@@ -4,30 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from promises import Finding, Number, Promises, empty, outcome_of
+from promises import Finding, Number, Promises, empty
 
 
 def kind(finding: Finding | None) -> str | None:
     return finding and finding.kind
-
-
-@pytest.mark.parametrize(
-    ("status", "server", "outcome"),
-    [
-        (200, "web-1", "ok"),
-        (204, "web-1", "ok"),
-        (303, "web-1", "unknown"),
-        (409, "web-1", "failed"),
-        (500, "web-1", "unknown"),
-        (503, "balancer", "failed"),
-        (503, "web-1", "unknown"),
-        (502, "balancer", "unknown"),
-        (504, "balancer", "unknown"),
-        (0, None, "unknown"),
-    ],
-)
-def test_an_outcome_says_what_is_certain(status: int, server: str | None, outcome: str) -> None:
-    assert outcome_of(status, server) == outcome
 
 
 def test_a_number_that_rises_by_one_is_right() -> None:
@@ -57,7 +38,7 @@ def test_after_a_lost_answer_both_outcomes_are_right_but_no_third() -> None:
 
 def test_a_refused_request_has_raised_nothing() -> None:
     number = Number("counter", 5, 5)
-    number.raised("failed")
+    number.raised("refused")
     assert kind(number.seen(6)) == "wrong"
 
 

@@ -1,4 +1,4 @@
-"""The page of a verification shows what was found; the README shows what was measured."""
+"""The page of a verification shows what was found; the document shows what was measured."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
-from harness import report
-from harness.checkers import Run, Violation
-from harness.faults import FAULTS, at_hand
-from harness.history import Operation
-from harness.trial import Trial
-from harness.verdict import Cell
-from readme import README, section_in
+from generated import section_in
+from verify import page, publishing
+from verify.evidence import Run, Violation
+from verify.faults import FAULTS, at_hand
+from verify.guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
+from verify.history import Operation
+from verify.trial import Trial
+from verify.verdict import Cell
 
 S = 10**9
 HOSTILE = '<script>alert("1")</script>'
@@ -43,7 +43,7 @@ def trial(*operations: Operation, evidence: str | None = "it was struck", **diff
 
 
 USUAL = at_hand(FAULTS, [])
-WITH = {extra: at_hand(FAULTS, [extra]) for extra in report.EXTRAS}
+WITH = {extra: at_hand(FAULTS, [extra]) for extra in publishing.EXTRAS}
 TRIALS = {fault: trial() for fault in USUAL}
 
 
@@ -72,27 +72,27 @@ def words(page: str) -> str:
 BROKEN = Cell(
     "G2", "server-killed", "broken", reason="n is lost", violations=[Violation("n is lost", (LOST,))]
 )
-VOID = Cell("G1", "scale", "void", reason="nobody was served")
+VOID = Cell("G1", "scale", "void", reason="no visitor was served")
 
 
 # The page
 
 
 def test_the_page_is_one_file_without_script_that_loads_nothing() -> None:
-    page = report.html(cells(BROKEN, VOID), TRIALS, "abc")
-    assert not re.findall(r"<script|https?:|@import|url\((?!#)|src=|<link", page)
+    shown = page.html(cells(BROKEN, VOID), TRIALS, "abc")
+    assert not re.findall(r"<script|https?:|@import|url\((?!#)|src=|<link", shown)
 
 
 def test_every_cell_of_the_matrix_is_in_words_and_leads_to_its_section() -> None:
-    page = report.html(cells(BROKEN, VOID), TRIALS, "abc")
+    shown = page.html(cells(BROKEN, VOID), TRIALS, "abc")
     for cell in cells(BROKEN, VOID):
         target = f"{cell.fault}-{cell.guarantee}"
-        assert re.search(rf'href="#{target}" title="[^"]*">. {cell.verdict}</a>', page), target
-        assert f'id="{target}"' in page
+        assert re.search(rf'href="#{target}" title="[^"]*">. {cell.verdict}</a>', shown), target
+        assert f'id="{target}"' in shown
 
 
 def test_a_broken_cell_tells_its_operations_on_the_clock_of_the_timeline() -> None:
-    said = words(report.html(cells(BROKEN), TRIALS, "abc"))
+    said = words(page.html(cells(BROKEN), TRIALS, "abc"))
     assert "Broken: 1 of 110 pairs" in said
     assert "✗ broken : G2 under “server killed” : n is lost" in said
     assert "[7.000-7.020] shopper-0.0 tab 0: add &quot;lost&quot;" in said
@@ -101,7 +101,7 @@ def test_a_broken_cell_tells_its_operations_on_the_clock_of_the_timeline() -> No
 def test_the_smallest_contradictions_are_told_first() -> None:
     big, small = Violation("big", (LOST,) * 30), Violation("small", (LOST, ERROR))
     broken = Cell("G2", "calm", "broken", reason="big", violations=[big, big, small, big, big])
-    said = words(report.html([broken], {"calm": TRIALS["calm"]}, "abc"))
+    said = words(page.html([broken], {"calm": TRIALS["calm"]}, "abc"))
     assert said.index("small [7.000") < said.index("big [7.000")
     assert "and 22 operations more" in said
     assert "and 2 contradictions more" in said
@@ -109,27 +109,27 @@ def test_the_smallest_contradictions_are_told_first() -> None:
 
 def test_a_void_cell_says_why_and_what_was_looked_for() -> None:
     trials = TRIALS | {"scale": trial(evidence=None, trouble="no proof that it struck")}
-    said = words(report.html(cells(VOID), trials, "abc"))
+    said = words(page.html(cells(VOID), trials, "abc"))
     assert "Void: 1 of 110 pairs prove nothing" in said
-    assert "○ void : G1 under “scaled up and down” : nobody was served" in said
+    assert "○ void : G1 under “scaled up and down” : no visitor was served" in said
     assert "struck ○ no proof that it struck" in said
 
 
 def test_what_held_is_said_with_its_numbers() -> None:
-    said = words(report.html(cells(), TRIALS, "abc"))
+    said = words(page.html(cells(), TRIALS, "abc"))
     assert "All held: 9 guarantees under 13 faults" in said
     assert "SEED=abc make verify" in said
     assert "5: 4 ok, 1 not as asked (1 × 504), 0 excused" in said
 
 
 def test_what_visitors_sent_is_never_markup() -> None:
-    page = report.html(cells(BROKEN), TRIALS, HOSTILE)
-    assert "&lt;script&gt;" in page
-    assert "<script" not in page
+    shown = page.html(cells(BROKEN), TRIALS, HOSTILE)
+    assert "&lt;script&gt;" in shown
+    assert "<script" not in shown
 
 
 def test_a_sabotaged_run_says_so() -> None:
-    said = words(report.html(cells(), TRIALS, "abc", "upsert"))
+    said = words(page.html(cells(), TRIALS, "abc", "upsert"))
     assert f"upsert {SABOTEURS['upsert'].how}" in said
     assert "SEED=abc SABOTEUR=upsert make verify" in said
 
@@ -137,7 +137,7 @@ def test_a_sabotaged_run_says_so() -> None:
 def test_a_part_of_the_table_and_a_run_without_operations_are_shown_as_they_are() -> None:
     empty = Trial(Run((), 0, 0), None, "it did not strike", None)
     said = words(
-        report.html([Cell("G3", "calm", "void", reason="nobody was served")], {"calm": empty}, "abc")
+        page.html([Cell("G3", "calm", "void", reason="no visitor was served")], {"calm": empty}, "abc")
     )
     assert "G3 one session behaves as one copy ○ void" in said
     assert "recovered ✗ never" in said
@@ -152,43 +152,43 @@ def test_thirteen_long_runs_stay_below_3_mb() -> None:
             for n in range(1000)
         ),
     )
-    assert len(report.html(cells(), dict.fromkeys(USUAL, long), "abc").encode()) < 3_000_000
+    assert len(page.html(cells(), dict.fromkeys(USUAL, long), "abc").encode()) < 3_000_000
 
 
-# The README
+# The document
 
-every_stack = pytest.mark.parametrize("section", report.MEASURED)
+every_stack = pytest.mark.parametrize("section", publishing.MEASURED)
 
 
 def measured(section: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(report.MEASURED[section].read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(publishing.MEASURED[section].read_text(encoding="utf-8"))
     return found
 
 
 @every_stack
-def test_the_readme_shows_what_was_measured(section: str) -> None:
-    shown = section_in(README.read_text(encoding="utf-8"), section)
-    assert shown == report.markdown(measured(section)), "type: PYTHONPATH=tests python -m harness.report"
+def test_the_document_shows_what_was_measured(section: str) -> None:
+    shown = section_in(publishing.DOCUMENT, section)
+    assert shown == publishing.markdown(measured(section)), "type: tests/verify/run publish"
 
 
 @every_stack
 def test_every_guarantee_was_measured_under_every_fault_and_held(section: str) -> None:
-    assert report.unfit(measured(section)) == []
-    assert report.section_of(measured(section)) == section
+    assert publishing.unfit(measured(section)) == []
+    assert publishing.section_of(measured(section)) == section
 
 
 def test_a_matrix_with_a_gap_a_stranger_or_a_red_cell_is_not_published() -> None:
     stranger = Cell("G1", "earthquake", "held")
     for found in (cells()[1:], [*cells(), stranger], cells(BROKEN), cells(VOID)):
-        assert len(report.unfit(as_measured(found))) == 1
-    assert report.unfit(as_measured(cells())) == []
+        assert len(publishing.unfit(as_measured(found))) == 1
+    assert publishing.unfit(as_measured(cells())) == []
     for faults in WITH.values():
-        assert report.unfit(as_measured(cells(faults=faults))) == []
-    assert report.unfit(as_measured(cells(faults=at_hand(FAULTS, WITH)))) != []  # of no section
+        assert publishing.unfit(as_measured(cells(faults=faults))) == []
+    assert publishing.unfit(as_measured(cells(faults=at_hand(FAULTS, WITH)))) != []  # of no section
 
 
 def test_the_section_has_a_claim_for_each_guarantee_and_a_row_for_each_fault() -> None:
-    section = report.markdown(as_measured(cells()))
+    section = publishing.markdown(as_measured(cells()))
     for name, guarantee in GUARANTEES.items():
         assert f"- **{name}** {guarantee.claim}\n" in section
     assert_rows(section, USUAL)
@@ -197,7 +197,7 @@ def test_the_section_has_a_claim_for_each_guarantee_and_a_row_for_each_fault() -
 
 @pytest.mark.parametrize("extra", WITH)
 def test_the_section_of_a_stack_with_something_more_has_rows_for_what_that_suffers(extra: str) -> None:
-    assert_rows(report.markdown(as_measured(cells(faults=WITH[extra]))), WITH[extra])
+    assert_rows(publishing.markdown(as_measured(cells(faults=WITH[extra]))), WITH[extra])
 
 
 def assert_rows(section: str, faults: Iterable[str]) -> None:

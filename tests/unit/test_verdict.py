@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from histories import Visit, run
 
-from guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
-from harness import linearizability
-from harness.faults import FAULTS
-from harness.history import Operation
-from harness.trial import Trial, not_as_asked
-from harness.verdict import Cell, column
-from harness.verify import exit_status
+from verify import linearizability
+from verify.faults import FAULTS
+from verify.guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
+from verify.history import Operation, not_as_asked
+from verify.matrix import exit_status
+from verify.trial import Trial
+from verify.verdict import Cell, column
 
 me = Visit("shopper-0.0")
 leaver = Visit("leaver-0.0")
@@ -49,7 +49,7 @@ def test_a_cell_counts_what_its_guarantees_visitors_met() -> None:
     answered = [me.add(1, server="web-a"), me.add(2, server="web-b"), me.add(3, server="web-b")]
     others = Visit("passer-by-0.0").did("stateless", server="web-c")
     found = cell("server-killed", [*answered, error(503), me.read(status=504, server="web-a"), others])
-    assert (found.verdict, found.ok, found.failed, found.unknown) == ("held", 3, 1, 1)
+    assert (found.verdict, found.ok, found.refused, found.unknown) == ("held", 3, 1, 1)
     assert (found.servers, found.hops, found.fault_proven, found.recovery_s) == (2, 2, "it struck", 0.2)
 
 
@@ -97,7 +97,7 @@ def test_an_error_is_no_right_answer_to_one_who_dares() -> None:
     for server in ("web-a", "balancer"):
         story = [leaver.add(1), leaver.add(status=503, server=server, dares=True)]
         assert judged("calm", story, "G4") == ("broken", "add got 503")
-    no_connection = leaver.add(status=0, outcome="failed", dares=True)
+    no_connection = leaver.add(status=0, outcome="refused", dares=True)
     assert judged("calm", [leaver.add(1), no_connection], "G4") == ("broken", "add got no answer")
 
 
@@ -133,7 +133,7 @@ def test_a_contradiction_is_one_even_if_the_fault_did_not_strike() -> None:
 
 @pytest.mark.parametrize("story", [[], [leaver.add(1)], times(3, error(503))])
 def test_a_run_in_which_nobody_was_served_proves_nothing(story: list[Operation]) -> None:
-    assert judged("database-killed", story) == ("void", "nobody was served")
+    assert judged("database-killed", story) == ("void", "no visitor was served")
 
 
 def test_a_visitor_who_never_hopped_proves_nothing() -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from guarantees import GUARANTEES, SABOTEURS
-from harness.faults import FAULTS, at_hand
-from harness.verify import chosen
+from verify.__main__ import chosen
+from verify.faults import FAULTS, at_hand
+from verify.guarantees import GUARANTEES, SABOTEURS
 
 
 def test_without_only_everything_is_judged() -> None:

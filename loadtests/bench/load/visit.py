@@ -1,4 +1,4 @@
-"""One visitor after the other: makes the sessions that the load goes to, and looks at them afterwards.
+"""One browser after the other: makes the sessions that the load goes to, and looks at them afterwards.
 
 `visit.py make HOST FOLDER` leaves FOLDER/spread and FOLDER/one, a Cookie header per line.
 `visit.py ask HOST FOLDER METHOD PATH N` makes N requests, session by session.
@@ -24,7 +24,7 @@ CART = [
 ]
 
 
-class Visitor:
+class Browser:
     """A browser with one cookie; fails on any answer that is not 200 or 204."""
 
     def __init__(self, host: str, cookie: str = "") -> None:
@@ -53,11 +53,11 @@ def make(host: str, folder: Path) -> None:
     folder.mkdir(parents=True)
     cookies = []
     for _ in range(SPREAD + 1):
-        visitor = Visitor(host)
-        visitor.ask("PUT", "/api/session/data/cart", CART)
-        visitor.ask("POST", "/api/login", {"user": USER})
-        visitor.ask("POST", "/api/session/counters/n")
-        cookies.append(visitor.cookie)
+        browser = Browser(host)
+        browser.ask("PUT", "/api/session/data/cart", CART)
+        browser.ask("POST", "/api/login", {"user": USER})
+        browser.ask("POST", "/api/session/counters/n")
+        cookies.append(browser.cookie)
     (folder / "spread").write_text("".join(f"{cookie}\n" for cookie in cookies[:SPREAD]))
     (folder / "one").write_text(f"{cookies[SPREAD]}\n")
 
@@ -66,7 +66,7 @@ def wait(host: str, deadline_s: float = 40) -> None:
     ends = time.monotonic() + deadline_s
     while True:
         try:
-            Visitor(host).ask("GET", "/api/stateless")
+            Browser(host).ask("GET", "/api/stateless")
             return
         except (OSError, http.client.HTTPException, SystemExit) as error:
             if time.monotonic() > ends:
@@ -76,18 +76,18 @@ def wait(host: str, deadline_s: float = 40) -> None:
 
 def ask(host: str, folder: Path, method: str, path: str, requests: str) -> None:
     cookies = (folder / "spread").read_text().splitlines()
-    visitor = Visitor(host)
+    browser = Browser(host)
     for number in range(int(requests)):
-        visitor.cookie = cookies[number % SPREAD]
-        visitor.ask(method, path)
+        browser.cookie = cookies[number % SPREAD]
+        browser.ask(method, path)
 
 
 def look(host: str, folder: Path) -> None:
-    counts, broken, visitor = {}, 0, Visitor(host)
+    counts, broken, browser = {}, 0, Browser(host)
     for name in ("spread", "one"):
         counts[name] = 0
-        for visitor.cookie in (folder / name).read_text().splitlines():
-            session = visitor.ask("GET", "/api/session")
+        for browser.cookie in (folder / name).read_text().splitlines():
+            session = browser.ask("GET", "/api/session")
             data = session["data"]
             broken += session["user"] != USER or data.get("cart") != CART
             counts[name] += data.get("n", 0)

@@ -1,1 +1,0 @@
-"""Visitors, deployments, faults and verdicts: what proves the guarantees."""

@@ -1,9 +1,0 @@
-"""The janitor with a broken part."""
-
-from saboteurs.handlers import sabotage
-
-sabotage()
-
-import janitor  # noqa: E402
-
-janitor.main()

@@ -1,7 +1,0 @@
-"""Composition root of a sabotaged web server: the real one, put together from a broken part."""
-
-from saboteurs.handlers import sabotage
-
-sabotage()
-
-from wsgi import application  # noqa: E402, F401

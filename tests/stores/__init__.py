@@ -1,5 +1,0 @@
-"""Session stores that people use today, behind the same balancer and database, and what they lose.
-
-No test of the suite starts them: that would add their packages and minutes to every run. Their versions are
-pinned, and `make compare` ends with an error when a store does not come up or a check can no longer be made.
-"""

@@ -1,0 +1,107 @@
+"""`make verify`: every guarantee under every fault, on the stack that runs here.
+
+Environment: ONLY, names of guarantees and faults (all); SEED (drawn and printed); SABOTEUR, a name
+of guarantees.py. Exit status: 0 all held, 1 something broken, 2 something void, or bad usage.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from verify.deployment import Deployment, Stack
+from verify.faults import FAULTS, at_hand
+from verify.guarantees import GUARANTEES, SABOTEURS
+from verify.matrix import REPORTS, exit_status, fill, write_reports
+from verify.sabotage import sabotage
+
+
+def chosen(only: str, saboteur: str = "") -> tuple[list[str], list[str]]:
+    """Return the guarantees and faults that ONLY names; a kind that it does not name is taken whole.
+
+    A saboteur is looked for under the fault that brings it to light.
+    """
+    names = re.split(r"[\s,]+", only.strip()) if only.strip() else []
+    unknown = [name for name in names if name not in GUARANTEES and name not in FAULTS]
+    if unknown:
+        give_up(
+            f"ONLY={only!r}: there is no {' and no '.join(unknown)}",
+            f"guarantees: {' '.join(GUARANTEES)}",
+            f"faults: {' '.join(FAULTS)}",
+        )
+    if saboteur and saboteur not in SABOTEURS:
+        give_up(f"there is no SABOTEUR={saboteur!r}", f"saboteurs: {' '.join(SABOTEURS)}")
+    usual = [SABOTEURS[saboteur].under] if saboteur else list(FAULTS)
+    return (
+        [name for name in GUARANTEES if name in names] or list(GUARANTEES),
+        [name for name in FAULTS if name in names] or usual,
+    )
+
+
+def give_up(*lines: str) -> NoReturn:
+    print("verify: " + "\n    ".join(lines), file=sys.stderr)
+    raise SystemExit(2)
+
+
+def main() -> int:
+    saboteur = os.environ.get("SABOTEUR", "")
+    guarantees, faults = chosen(os.environ.get("ONLY", ""), saboteur)
+    if sys.argv[1:] == ["--check"]:
+        return 0
+    # Ctrl-C is healed by the context managers; so is what a CI sends. Set for both: a shell lets what it
+    # starts in the background ignore SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    seed = os.environ.get("SEED") or secrets.token_hex(4)
+    print(f"verify: SEED={seed} repeats this schedule", flush=True)
+    if saboteur:
+        return find(saboteur, guarantees, faults, seed)
+    stack = Stack(
+        os.environ["COMPOSE_PROJECT_NAME"], os.environ["HOPPROOF_URL"], int(os.environ["WEB_REPLICAS"])
+    )
+    names, faults = faults, at_hand(faults, stack.services)
+    if not faults:
+        give_up(
+            f"nothing here can suffer {' or '.join(names)}",
+            "try CACHE=memcached or PROFILES=polyglot in .env, and make up",
+        )
+    try:
+        cells, trials = fill(stack, guarantees, faults, seed)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print("verify: interrupted; putting everything back", flush=True)
+        stack.thaw()
+        stack.wait_for_database()  # Compose gives up at once on one that its last check found frozen
+        stack.script("infra/up")
+        return 130
+    write_reports(cells, trials, seed)
+    status = exit_status(cells)
+    print(f"\nverify: {['all held', 'BROKEN', 'VOID'][status]}; see {REPORTS}/verify.html", flush=True)
+    return status
+
+
+def find(saboteur: str, guarantees: Sequence[str], faults: Sequence[str], seed: str) -> int:
+    """Judge a stack of its own in which one part is broken. 1: it was found, as it should be."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Deployment(Path(folder), os.environ["HOPPROOF_TEST_RUN"]) as stack,
+        sabotage(stack) as break_part,
+    ):
+        break_part(saboteur)
+        cells, trials = fill(stack, guarantees, faults, seed)
+    write_reports(cells, trials, seed, saboteur)
+    meant = SABOTEURS[saboteur]
+    broken = [cell.guarantee for cell in cells if cell.verdict == "broken"]
+    print(f"\nverify: {saboteur} {meant.how} and was to break {meant.breaks}; broken: {' '.join(broken)}")
+    return 1 if meant.breaks in broken else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Looks into the table, which no visitor can: plants rows, lets cleaners run, and counts what is left."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from string import ascii_lowercase, ascii_uppercase, digits
+
+from verify.deployment import Stack
+from verify.history import Operation, Recorder
+from verify.table import count, plant, uproot
+from verify.visitor import Visitor
+
+PLANTED_ROWS = 300
+# Runs a janitor until it has had one pass, or another has.
+ONE_PASS = """
+import os, subprocess, sys
+soon = os.environ | {"JANITOR_PERIOD_S": "1"}
+with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True, env=soon) as janitor:
+    for said in janitor.stdout:
+        if "removed" in said or "another cleaner" in said:
+            break
+    janitor.terminate()
+"""
+
+
+class Auditor:
+    """Records what is in the table beside what should be there, as operations for the checkers."""
+
+    def __init__(self, stack: Stack, recorder: Recorder) -> None:
+        self._stack = stack
+        self._recorder = recorder
+
+    def _record(self, act: str, expected: int, find: Callable[[], int]) -> None:
+        began = time.monotonic_ns()
+        found = find()
+        now = time.monotonic_ns()
+        self._recorder.add(
+            Operation(
+                "auditor", "auditor", "auditor", 0, act, None, expected, "ok", 0, found, "db", None, None,
+                "kept", began, now,
+            )
+        )  # fmt: skip
+
+    def plant_rows(self) -> str:
+        """Insert rows that expired a second ago, and rows that live for half an idle timeout more."""
+        name = secrets.token_hex(5)
+        plant(self._stack, f"{name}-old", "UNIX_TIMESTAMP() - 1", PLANTED_ROWS)
+        plant(self._stack, f"{name}-new", "UNIX_TIMESTAMP() + 900", PLANTED_ROWS)
+        return name
+
+    def clean_twice_at_once(self, planted: str) -> None:
+        """Let two cleaners run, and count what they have left of the planted rows."""
+        plant(self._stack, f"{planted}-new2", "UNIX_TIMESTAMP() + 60", PLANTED_ROWS)
+        self._clean(cleaners=2)
+        if count(self._stack, f"id LIKE '{planted}-old%'"):
+            self._clean(cleaners=1)  # the deployment's own janitor may have been at it, and had begun before
+        self._record("expired-rows-left", 0, lambda: count(self._stack, f"id LIKE '{planted}-old%'"))
+        self._record(
+            "live-rows-left", 2 * PLANTED_ROWS, lambda: count(self._stack, f"id LIKE '{planted}-new%'")
+        )
+        uproot(self._stack, f"{planted}-new")
+
+    def _clean(self, cleaners: int) -> None:
+        janitor = self._stack.container("janitor")
+        # A janitor that cannot clean says so, and tries again for ever.
+        command = ["timeout", "60", "python", "-c", ONE_PASS, *janitor.attrs["Config"]["Cmd"]]
+        with ThreadPoolExecutor(cleaners) as pool:
+            for cleaner in [pool.submit(janitor.exec_run, command) for _ in range(cleaners)]:
+                assert cleaner.result().exit_code == 0, cleaner.result().output
+
+    def count_rows_around_reading(self, seed: str) -> None:
+        """Count the new rows, read without an id and with ids that no visitor was given, and count again."""
+        ((now,),) = self._stack.sql("SELECT UNIX_TIMESTAMP()")
+        are_new = f"created_at >= {now}"  # the older ones may be cleaned away meanwhile
+        before = count(self._stack, are_new)
+        dice = random.Random(seed)
+        for session_id in (None, "short", "x" * 5000, *(_forged(dice) for _ in range(20))):
+            Visitor(self._stack.url, session_id).show()
+        self._record("rows-after-reading", before, lambda: count(self._stack, are_new))
+
+    def count_rows_of_forged(self, forged_ids: list[str]) -> None:
+        keys = ",".join(f"UNHEX('{hashlib.sha256(i.encode()).hexdigest()}')" for i in forged_ids)
+        self._record("rows-of-forged", 0, lambda: count(self._stack, f"id IN ({keys})" if keys else "FALSE"))
+
+
+def _forged(dice: random.Random) -> str:
+    alphabet = ascii_uppercase + ascii_lowercase + digits + "-_"
+    return "".join(dice.choices(alphabet, k=42)) + "A"

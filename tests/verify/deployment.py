@@ -1,0 +1,246 @@
+"""The real compose file: as it runs here already, or as a project of its own beside that."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import docker
+from docker.models.containers import Container
+from testcontainers.compose import DockerCompose
+
+from verify.visitor import SERVER_KINDS, Answer, Visitor
+
+ROOT = Path(__file__).parents[2]
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], what: str, deadline_s: float = 30, rest_s: float = 0.1) -> T:
+    """Return the condition's first true value. Fails with what was seen last."""
+    end = time.monotonic() + deadline_s
+    while True:
+        seen = condition()
+        if seen:
+            return seen
+        assert time.monotonic() < end, f"not within {deadline_s} s: {what}; last seen: {seen!r}"
+        time.sleep(rest_s)
+
+
+def freeze(container: Container) -> None:
+    """Stop a container's processes where they stand, `unpause` lets them go on.
+
+    A process that waits for its disk cannot be stopped that moment, and runc gives up within milliseconds:
+    to try again is the caller's business (https://github.com/opencontainers/runc/pull/4388).
+    """
+
+    def is_frozen() -> bool:
+        try:
+            container.pause()
+        except docker.errors.APIError as refused:
+            if "unable to freeze" not in str(refused):
+                raise
+            return False
+        return True
+
+    until(is_frozen, f"{container.name} stands still")
+
+
+class Stack:
+    """A deployment that runs: its address, its containers, its table."""
+
+    def __init__(self, project: str, url: str, servers: int) -> None:
+        self.project = project
+        self.url = url
+        self.servers = servers
+        self.docker = docker.from_env()
+        # Compose's own variable: the file, and what lies on top of it.
+        self.variables = {"COMPOSE_FILE": str(ROOT / "docker-compose.yml")}
+
+    def script(
+        self, name: str, *arguments: str, fails: bool = False, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one of the project's scripts on this deployment and return its output."""
+        done = subprocess.run(
+            [ROOT / name, *arguments],
+            env={**os.environ, **self.variables, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert (done.returncode != 0) == fails, f"{name}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    @contextlib.contextmanager
+    def overlaid(self, overlay: str, **variables: str) -> Iterator[None]:
+        """Let the scripts use one more compose file, a path from the root, until the context ends."""
+        before = dict(self.variables)
+        self.variables["COMPOSE_FILE"] += f":{ROOT / overlay}"
+        self.variables |= variables
+        try:
+            yield
+        finally:
+            self.variables = before
+
+    def wait_for_servers(self, count: int) -> None:
+        """Return when the balancer uses exactly so many servers."""
+        self.script("infra/wait-for-servers", str(count))
+
+    def thaw(self) -> None:
+        """Start and unpause whatever stands still."""
+        for service in ("db", "memcached", *SERVER_KINDS, "balancer", "janitor"):
+            for container in self.containers(service):
+                if container.status == "paused":
+                    container.unpause()
+                elif container.status != "running":
+                    container.start()
+
+    def wait_for_database(self) -> None:
+        """Return when Docker, too, has noticed that the database is healthy."""
+
+        def status() -> str:
+            health: str = self.container("db").attrs["State"]["Health"]["Status"]
+            return health
+
+        until(lambda: status() == "healthy", "a healthy database", 60)
+
+    def make_whole(self) -> None:
+        """Thaw everything, and wait until the database answers and all servers are in rotation."""
+        self.thaw()
+        # The database itself: what a sabotaged server says of its store is not to be believed.
+        until(lambda: self.runs_sql("SELECT 1"), "an answer of the database", 60)
+        self.wait_for_servers(self.servers)
+
+    def runs_sql(self, statement: str) -> bool:
+        """Run a statement, and say whether the database did it: it may be away."""
+        try:
+            self.sql(statement)
+        except (AssertionError, docker.errors.APIError):
+            return False
+        return True
+
+    def visitor(self) -> Visitor:
+        return Visitor(self.url)
+
+    def visitor_with(self, session_id: str) -> Visitor:
+        return Visitor(self.url, session_id)
+
+    def containers(self, service: str) -> list[Container]:
+        """The containers of a service, stopped ones included, oldest first."""
+        labels = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}"]
+        found = self.docker.containers.list(all=True, filters={"label": labels})
+        return sorted(found, key=lambda container: container.attrs["Created"])
+
+    @property
+    def services(self) -> set[str]:
+        """The services that have a container, running or not."""
+        ours = {"label": f"com.docker.compose.project={self.project}"}
+        found = self.docker.containers.list(all=True, filters=ours)
+        return {container.labels["com.docker.compose.service"] for container in found}
+
+    def container(self, service: str) -> Container:
+        (only,) = self.containers(service)
+        return only
+
+    def server_names(self, *kinds: str) -> set[str]:
+        """The names that the running servers sign with, of all kinds unless some are given."""
+        return {
+            f"{kind}-{container.id[:12]}"
+            for kind in kinds or SERVER_KINDS
+            for container in self.containers(kind)
+            if container.status == "running"
+        }
+
+    def container_named(self, server: str) -> Container:
+        return self.docker.containers.get(server.partition("-")[2])
+
+    def sql(self, statement: str) -> list[list[str]]:
+        """Run a statement as the database's administrator, over its own socket."""
+        command = (
+            'mysql --user=root --password="$(cat /run/secrets/db_root_password)" --batch --skip-column-names'
+        )
+        code, output = self.container("db").exec_run(
+            ["bash", "-c", f'{command} hopproof --execute "$0" 2>&1', statement]
+        )
+        lines = [line for line in output.decode().splitlines() if not line.startswith("mysql: [Warning]")]
+        assert code == 0, f"{statement}: {lines}"
+        return [line.split("\t") for line in lines]
+
+    def statements_of(self, user: str) -> dict[str, int]:
+        """Return how many statements of each kind, such as sql/select, MySQL has counted of its user."""
+        rows = self.sql(
+            "SELECT SUBSTRING(event_name, 11), count_star"
+            " FROM performance_schema.events_statements_summary_by_user_by_event_name"
+            f" WHERE user = '{user}' AND count_star > 0 AND event_name LIKE 'statement/%'"
+        )
+        return {event: int(number) for event, number in rows}
+
+
+class Deployment(Stack):
+    """The stack of docker-compose.yml on a free port of 127.0.0.1, with the defaults of .env.example."""
+
+    def __init__(self, folder: Path, run: str, servers: int = 3) -> None:
+        port = _free_port()
+        super().__init__(f"hopproof-test-{run}-{secrets.token_hex(3)}", f"http://127.0.0.1:{port}", servers)
+        self.port = port
+        self.folder = folder
+        self.variables |= {
+            "COMPOSE_PROJECT_NAME": self.project,
+            "HTTP_PORT": str(port),
+            "HOPPROOF_STATE": str(folder),
+            "WEB_REPLICAS": str(servers),
+        }
+        self._compose = DockerCompose(ROOT, build=True, wait=True)
+
+    def __enter__(self) -> Deployment:
+        # The environment wins over a reader's own .env, in Compose and in the scripts.
+        listed = (ROOT / ".env.example").read_text()
+        os.environ.update(re.findall(r"^([A-Z_]+)=(.*)$", listed, re.MULTILINE))
+        os.environ.update(self.variables)
+        shutil.copy(os.environ["IMAGES_ENV"], self.folder / "images.env")
+        self.script("infra/secrets")
+        self._compose.start()
+        self.wait_for_servers(self.servers)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._compose.stop()
+
+    def logs(self, service: str) -> str:
+        return self._compose.get_logs("--no-log-prefix", service)[0]
+
+
+def ask_every_server(
+    deployment: Stack, ask: Callable[[], Answer], deadline_s: float = 30
+) -> dict[str, Answer]:
+    """Ask until every running server has answered, and return one answer of each."""
+    wanted = deployment.server_names()
+    answers: dict[str, Answer] = {}
+
+    def all_answered() -> bool:
+        answer = ask()
+        answers[answer.server] = answer
+        return wanted <= answers.keys()
+
+    until(all_answered, f"an answer of each of {wanted}", deadline_s, rest_s=0.02)
+    return {server: answers[server] for server in wanted}
+
+
+def _free_port() -> int:
+    # Below the ports that outgoing connections take: the images are still to be built when this is chosen.
+    for port in random.sample(range(20000, 32000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("none of 100 ports is free")

@@ -1,0 +1,33 @@
+"""A run, which a checker is given, and a violation, of which it gives back a list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from verify.history import History, Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The record of one trial: its history, and when the fault struck.
+
+    struck, healed: monotonic ns. store_is_out: the fault takes the database away.
+    servers: how many there were before it struck.
+    """
+
+    history: History
+    struck: int
+    healed: int
+    store_is_out: bool = False
+    servers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One contradiction: in words, and the operations that show it."""
+
+    what: str
+    operations: tuple[Operation, ...]
+
+    def __str__(self) -> str:
+        return "\n".join([self.what, *(f"    {operation}" for operation in self.operations)])

@@ -1,0 +1,215 @@
+"""The kinds of visitors: what each does in one visit, and how many of them come.
+
+A visit draws what it does from its dice, so the same seed repeats the same schedule. README.md has a
+paragraph for each kind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from verify import table
+from verify.history import digest
+from verify.scene import Scene
+from verify.tab import Tab
+
+# Operations of one shopper in one session; 64 KiB and the search for an order both like it short.
+VISIT_LENGTH = 40
+TABS = 3
+OPERATIONS_PER_TAB = 10
+
+
+def shop(scene: Scene, tab: Tab, dice: random.Random) -> None:
+    """One tab in one session: reads, sets, counts, appends."""
+    visit = tab.visit
+    tab.do("add", "n")
+    for number in range(VISIT_LENGTH):
+        if not scene.goes_on(dice):
+            break
+        _anything(tab, dice, "last", f"{visit}|{number}")
+    scene.end_visit(tab)
+
+
+def open_tabs(scene: Scene, tab: Tab, dice: random.Random) -> None:
+    """Several tabs at once on one session."""
+    visit = tab.visit
+    tab.do("add", "n")
+    if tab.visitor.session_id is None:
+        scene.wait(0.2)  # no session could be had, so there is nothing to share
+        return
+    scripts = [random.Random(dice.random()) for _ in range(TABS)]
+    start = threading.Barrier(TABS)
+
+    def click(number: int) -> None:
+        mine, my_dice = tab.another(number), scripts[number]
+        start.wait()
+        for i in range(OPERATIONS_PER_TAB):
+            register = my_dice.choice(["last", f"own-{number}"])
+            _anything(mine, my_dice, register, f"{visit}|{number}.{i}")
+            scene.goes_on(my_dice)
+        mine.visitor.leave()
+
+    _at_once(*(lambda n=n: click(n) for n in range(TABS)))
+    scene.end_visit(tab)
+
+
+def leave(scene: Scene, tab: Tab, dice: random.Random) -> None:
+    """Log in and out while slower tabs still hold the old id."""
+    visit = tab.visit
+    tab.do("add", "n")
+    before_login = tab.another(1)
+    if not tab.do("login", value=visit).is_ok:
+        scene.wait(0.2)
+        return  # then both outcomes are legal, and there is nothing more to learn
+    scene.bury(tab, before_login.visitor.session_id)
+    before_login.do("add", "n", dares=True)
+    before_login.do("read")
+    tab.do("set", "last", f"{visit}|1")
+    tab.do("read")
+    scene.goes_on(dice)
+
+    late, later = tab.another(2), tab.another(3)
+    session_id = tab.visitor.session_id
+    delays = [dice.uniform(0, 0.01) for _ in range(3)]
+
+    def after(delay_s: float, act: Callable[[], object]) -> Callable[[], object]:
+        return lambda: (time.sleep(delay_s), act())
+
+    _at_once(
+        after(delays[0], lambda: tab.do("logout")),
+        after(delays[1], lambda: late.do("add", "n", dares=True)),
+        after(delays[2], lambda: later.do("set", "last", f"{visit}|2", dares=True)),
+    )
+    scene.bury(tab, session_id)
+    for number in range(2):
+        tab.with_id(session_id).do("read")
+        tab.with_id(session_id, 10 + number).do("append", "items", f"{visit}|{number}", dares=True)
+    for _ in range(5):
+        scene.goes_on(dice)
+
+
+def leave_everywhere(scene: Scene, tab: Tab, dice: random.Random) -> None:
+    """Log in on two devices, and end both from one."""
+    visit = tab.visit
+    other = tab.with_id(None, 1)
+    tab.do("login", value=visit)
+    other.do("login", value=visit)
+    ids = [tab.visitor.session_id, other.visitor.session_id]
+    ended = tab.do("logout-everywhere", dares=True)
+    for number, session_id in enumerate(ids):
+        if session_id is not None and ended.is_ok:
+            if session_id != ids[0]:
+                # The other device's end was acknowledged with the same answer.
+                other.note(ended, tab=1, sent_id=digest(session_id))
+            scene.bury(tab, session_id)
+            tab.with_id(session_id).do("read")
+            tab.with_id(session_id, 10 + number).do("add", "n", dares=True)
+    for _ in range(10):
+        scene.goes_on(dice)
+
+
+def expire(scene: Scene, tab: Tab, dice: random.Random) -> None:
+    """Come back after the session has expired: its row is aged, on the clock that counts."""
+    visit = tab.visit
+    first = tab.do("append", "items", f"{visit}|0")
+    session_id = tab.visitor.session_id
+    if session_id is not None and table.expire(scene.stack, session_id):
+        aged_ns = time.monotonic_ns()
+        tab.note(first, act="expire", sent_id=digest(session_id), invoked=aged_ns, completed=aged_ns)
+        scene.bury(tab, session_id)
+        tab.do("read")
+        tab.with_id(session_id, 10).do("append", "items", f"{visit}|1", dares=True)
+    scene.wait(1)
+
+
+def make_up_ids(scene: Scene, tab: Tab, dice: random.Random) -> None:
+    """Come without an id, or with one that no visitor was given."""
+    real = tab.with_id(None, role="lender")
+    real.do("add", "n")
+    forged = secrets.token_urlsafe(32)
+    lent = real.visitor.session_id or forged
+    swapped = lent[:-1].swapcase() + lent[-1]  # the last one has but 16 spellings
+    scene.forged_ids += [forged, swapped]
+    for session_id in (None, forged, swapped, "short", "x" * 5000, "../../etc/passwd", forged[:-1] + "é"):
+        tab.with_id(session_id).do("read")
+    tab.with_id(forged).do("add", "n")
+    tab.with_id(swapped).do("add", "n")
+    for _ in range(5):
+        scene.goes_on(dice)
+
+
+def abort(scene: Scene, tab: Tab, dice: random.Random) -> None:
+    """Ask and go away before the answer: what is left on a connection must not reach another visitor."""
+    tab.do("set", "last", f"{tab.visit}|0")
+    for _ in range(10):
+        address = urlsplit(tab.visitor.url)
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection((address.hostname, address.port), 5) as raw,
+        ):
+            cookie = f"session={tab.visitor.session_id}"
+            raw.sendall(f"GET /api/session HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n".encode())
+            if dice.random() < 0.5:
+                raw.recv(20)
+        tab.do("read")
+        scene.goes_on(dice)
+
+
+def pass_by(scene: Scene, tab: Tab, dice: random.Random) -> None:
+    """Use a route that needs no session."""
+    for _ in range(VISIT_LENGTH):
+        tab.do("stateless")
+        if not scene.goes_on(dice):
+            return
+
+
+def _anything(tab: Tab, dice: random.Random, register: str, value: str) -> None:
+    """Do one of the things that one can do with a session."""
+    act = dice.choices(["read", "set", "remove", "add", "append"], [5, 3, 1, 3, 3])[0]
+    match act:
+        case "read":
+            tab.do("read")
+        case "set":
+            tab.do("set", register, value)
+        case "remove":
+            tab.do("remove", register)
+        case "add":
+            tab.do("add", "n")
+        case "append":
+            tab.do("append", "items", value)
+
+
+def _at_once(*acts: Callable[[], object]) -> None:
+    with ThreadPoolExecutor(len(acts)) as threads:
+        for done in [threads.submit(act) for act in acts]:
+            done.result()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """visit: what one of them does, over and over. number: how many are there at once."""
+
+    visit: Callable[[Scene, Tab, random.Random], None]
+    number: int
+
+
+# By role, the name in the histories.
+KINDS = {
+    "shopper": Kind(shop, 4),
+    "tabs": Kind(open_tabs, 2),
+    "leaver": Kind(leave, 2),
+    "everywhere": Kind(leave_everywhere, 1),
+    "expirer": Kind(expire, 1),
+    "stranger": Kind(make_up_ids, 1),
+    "aborter": Kind(abort, 1),
+    "passer-by": Kind(pass_by, 1),
+}

@@ -1,0 +1,70 @@
+"""Fills the matrix, a column per fault, and tells it: line by line as it fills, and as files at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from verify import history, page
+from verify.deployment import ROOT, Stack
+from verify.faults import FAULTS
+from verify.guarantees import GUARANTEES
+from verify.trial import Trial, strike
+from verify.verdict import Cell, column
+
+REPORTS = Path(os.environ.get("REPORTS") or ROOT / "reports")
+
+
+def fill(
+    stack: Stack, guarantees: Sequence[str], faults: Sequence[str], seed: str
+) -> tuple[list[Cell], dict[str, Trial]]:
+    """Run the faults one after the other, and return all cells and each fault's trial; prints as it goes."""
+    cells: list[Cell] = []
+    trials: dict[str, Trial] = {}
+    for name in faults:
+        trial = trials[name] = strike(stack, FAULTS[name], f"{seed} {name}")
+        history.write(trial.run.history, REPORTS / f"history-{name}.jsonl")
+        found = column(name, FAULTS[name], trial, guarantees)
+        print(f"\n{FAULTS[name].title}: {trial.evidence or 'VOID, ' + str(trial.trouble)}", flush=True)
+        for cell in found:
+            print(line(cell), flush=True)
+        cells += found
+    return cells, trials
+
+
+def line(cell: Cell) -> str:
+    claim = GUARANTEES[cell.guarantee].claim
+    if cell.verdict == "n/a":
+        return f"  {cell.guarantee} n/a     {claim}: {cell.reason}"
+    counts = f"ok {cell.ok}, unknown {cell.unknown}, refused {cell.refused}, hops {cell.hops}"
+    said = f"  {cell.guarantee} {cell.verdict:7} {claim} ({counts}, recovered in {cell.recovery_s} s)"
+    for violation in cell.violations[:3]:
+        said += "\n      " + str(violation).replace("\n", "\n      ")
+    if cell.verdict == "void":
+        said += f"\n      {cell.reason}"
+    return said
+
+
+def exit_status(cells: Sequence[Cell]) -> int:
+    verdicts = {cell.verdict for cell in cells}
+    return 1 if "broken" in verdicts else 2 if "void" in verdicts else 0
+
+
+def as_json(cells: Sequence[Cell], seed: str) -> str:
+    rows = []
+    for cell in cells:
+        row = asdict(cell)
+        row["violations"] = [str(violation) for violation in cell.violations[:10]]
+        rows.append(row)
+    return json.dumps({"seed": seed, "cells": rows}, indent=1, ensure_ascii=False) + "\n"
+
+
+def write_reports(
+    cells: Sequence[Cell], trials: Mapping[str, Trial], seed: str, saboteur: str | None = None
+) -> None:
+    REPORTS.mkdir(exist_ok=True)
+    (REPORTS / "verify.json").write_text(as_json(cells, seed))
+    page.write(cells, trials, seed, REPORTS, saboteur)

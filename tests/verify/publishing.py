@@ -1,0 +1,130 @@
+"""Takes reports/verify.json over into the repository, if nothing is missing and everything held.
+
+tests/verify/run publish: as measured.json beside this file, and as a section
+of the document that shows it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from generated import replace_section, section
+from verify.deployment import ROOT
+from verify.faults import FAULTS, at_hand
+from verify.guarantees import GUARANTEES, NOT_APPLICABLE
+from verify.verdict import SYMBOLS, Cell, number
+
+REPORT = ROOT / "reports" / "verify.json"
+# The document that shows it.
+DOCUMENT = ROOT / "README.md"
+# What some stacks have, and suffer from, that others have not: the setting that brings it, and what it is.
+EXTRAS = {
+    "memcached": ("CACHE=memcached", "memcached"),
+    "php": ("PROFILES=polyglot", "a server in another language"),
+}
+# Where the figures are kept, by section of the document.
+MEASURED = {
+    "verify": Path(__file__).with_name("measured.json"),
+    **{f"verify-{extra}": Path(__file__).with_name(f"measured-{extra}.json") for extra in EXTRAS},
+}
+
+
+def section_of(measured: Mapping[str, Any]) -> str:
+    """Return the name of the document's section that these cells belong to."""
+    extra = _extra(measured)
+    return f"verify-{extra}" if extra else "verify"
+
+
+def _extra(measured: Mapping[str, Any]) -> str | None:
+    needs = {FAULTS[fault].needs for fault in _judged(measured)}
+    return next((extra for extra in EXTRAS if extra in needs), None)
+
+
+def _judged(measured: Mapping[str, Any]) -> list[str]:
+    faults = {cell["fault"] for cell in measured["cells"]}
+    return [fault for fault in FAULTS if fault in faults]
+
+
+def markdown(measured: Mapping[str, Any]) -> str:
+    """Return the document's section, markers included."""
+    by_fault = {
+        fault: [Cell(**c) for c in measured["cells"] if c["fault"] == fault] for fault in _judged(measured)
+    }
+    # The cell of the most visitors has counted what all others have.
+    widest = {f: max(cells, key=lambda c: c.ok + c.refused + c.unknown) for f, cells in by_fault.items()}
+    operations = sum(cell.ok + cell.refused + cell.unknown for cell in widest.values())
+    hops = sum(cell.hops for cell in widest.values())
+    seed = measured["seed"]
+    table = [
+        f"| | {' | '.join(GUARANTEES)} | ok | refused | unknown | recovered in |",
+        f"|---{'|:-:' * len(GUARANTEES)}|--:|--:|--:|--:|",
+        *(_markdown_row(cells, widest[fault]) for fault, cells in by_fault.items()),
+        "",
+    ]
+    if extra := _extra(measured):
+        setting, what = EXTRAS[extra]
+        lines = [
+            f"The same with `{setting}`, where {what} suffers, too:",
+            "",
+            *table,
+            f"Made by `SEED={seed} {setting} make verify`: {operations:,} operations, {hops:,} hops.",
+        ]
+        return section(section_of(measured), lines)
+    why_not = ", ".join(sorted(set(NOT_APPLICABLE.values())))
+    lines = [
+        "### Under every fault",
+        "",
+        "`make verify` lets a crowd of visitors in, has one fault after the other strike, and judges",
+        "what every visitor saw, operation by operation:",
+        "",
+        *(f"- **{name}** {guarantee.claim}" for name, guarantee in GUARANTEES.items()),
+        "",
+        *table,
+        f"✓ held · – does not apply: {why_not} · refused: certainly not done, mostly 409 to the holder",
+        "of an ended session · unknown: an error, perhaps done. `reports/verify.html` draws each run.",
+        f"Made by `SEED={seed} make verify`: {operations:,} operations, of which {hops:,} were answered",
+        "by another server than the visitor's last.",
+    ]
+    return section("verify", lines)
+
+
+def _markdown_row(cells: Iterable[Cell], widest: Cell) -> str:
+    symbols = {cell.guarantee: SYMBOLS[cell.verdict] for cell in cells}
+    counts = f"{widest.ok:,} | {widest.refused:,} | {widest.unknown:,}"
+    verdicts = " | ".join(symbols[name] for name in GUARANTEES)
+    return f"| {FAULTS[widest.fault].title} | {verdicts} | {counts} | {widest.recovery_s} s |"
+
+
+def unfit(measured: Mapping[str, Any]) -> list[str]:
+    """Return why these cells are not fit to be published: missing, left over, broken or void."""
+    extra = _extra(measured)
+    faults = at_hand(FAULTS, [extra] if extra else [])
+    wanted = {(g, f): "n/a" if (g, f) in NOT_APPLICABLE else "held" for g in GUARANTEES for f in faults}
+    found = {(cell["guarantee"], cell["fault"]): cell["verdict"] for cell in measured["cells"]}
+    return [
+        f"{guarantee} under {fault}: {found.get((guarantee, fault), 'missing')}, "
+        f"expected {wanted.get((guarantee, fault), 'nothing')}"
+        for guarantee, fault in wanted.keys() | found.keys()
+        if found.get((guarantee, fault)) != wanted.get((guarantee, fault))
+    ]
+
+
+def publish() -> None:
+    if not REPORT.exists():
+        raise SystemExit(f"verify: there is no {REPORT} to publish\n    run `make verify`")
+    measured = json.loads(REPORT.read_text(encoding="utf-8"))
+    if reasons := unfit(measured):
+        raise SystemExit(
+            f"verify: {REPORT} has {number(reasons, 'cell')} that {DOCUMENT.name} cannot show, such as\n"
+            f"    {sorted(reasons)[0]}\n    run `make verify` whole, without ONLY and SABOTEUR"
+        )
+    shutil.copy(REPORT, MEASURED[section_of(measured)])
+    replace_section(DOCUMENT, section_of(measured), markdown(measured))
+
+
+if __name__ == "__main__":
+    publish()

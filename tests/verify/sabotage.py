@@ -1,0 +1,54 @@
+"""Breaks one part of a running stack at a time, and puts the right parts back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from verify.deployment import ROOT, Stack
+
+OVERLAY = "tests/verify/saboteurs/compose.yml"
+ROTATION = "    balance static-rr\n"
+STICKINESS = """    stick-table type string len 64 size 10k
+    stick on req.cook(session)
+    stick store-response res.cook(session)
+"""
+
+# Breaks the part of that name until the next call.
+Break = Callable[[str], None]
+
+
+@contextlib.contextmanager
+def sabotage(stack: Stack) -> Iterator[Break]:
+    """Replace the stack's servers, janitor and balancer by some that can be broken, until the context ends.
+
+    They start once; which part is broken is a file that they look into at every request.
+    """
+    folder = Path(os.environ["HOPPROOF_STATE"]) / "saboteur"
+    shutil.copytree(ROOT / "loadbalancer", folder / "loadbalancer", dirs_exist_ok=True)
+    configuration = folder / "loadbalancer/haproxy.cfg"
+    right = configuration.read_text()
+
+    def break_part(name: str) -> None:
+        (folder / "name").write_text(name)
+        wanted = right.replace(ROTATION, ROTATION + STICKINESS) if name == "stickiness" else right
+        if wanted != configuration.read_text():
+            configuration.write_text(wanted)
+            stack.script("infra/reload")
+
+    try:
+        with stack.overlaid(OVERLAY):
+            (folder / "name").write_text("nobody")
+            _replace_parts(stack)
+            yield break_part
+    finally:
+        _replace_parts(stack)
+
+
+def _replace_parts(stack: Stack) -> None:
+    # No visitor is served meanwhile, so no request is waited for.
+    stack.script("infra/compose", "up", "--detach", "--wait", "--timeout", "0", "web", "janitor", "balancer")
+    stack.wait_for_servers(stack.servers)

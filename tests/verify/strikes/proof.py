@@ -1,0 +1,56 @@
+"""How a fault proves that it struck; what several faults do to a container."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+from docker.models.containers import Container
+
+from verify.deployment import Stack, freeze
+
+
+class DidNotStrike(Exception):
+    """The fault left no trace of itself. The message says what was looked for."""
+
+
+Strike = Callable[[Stack], AbstractContextManager[str]]
+
+
+def proven(claim: object, evidence: str) -> None:
+    if not claim:
+        raise DidNotStrike(f"no proof that it struck: {evidence}")
+
+
+def state_of(container: Container) -> dict[str, object]:
+    container.reload()
+    state: dict[str, object] = container.attrs["State"]
+    return state
+
+
+def ended_with(container: Container, code: int, meaning: str) -> None:
+    exit_code = state_of(container)["ExitCode"]
+    proven(exit_code == code, f"exit code {exit_code}, expected {code} ({meaning})")
+
+
+@contextlib.contextmanager
+def frozen(victim: Container) -> Iterator[None]:
+    try:
+        freeze(victim)
+        yield
+        status = state_of(victim)["Status"]
+        proven(status == "paused", f"{victim.name} is {status}, expected paused")
+    finally:
+        if state_of(victim)["Paused"]:
+            victim.unpause()
+
+
+@contextlib.contextmanager
+def killed(victim: Container) -> Iterator[None]:
+    try:
+        victim.kill()
+        ended_with(victim, 137, "SIGKILL")
+        yield
+    finally:
+        victim.start()

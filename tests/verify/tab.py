@@ -1,0 +1,52 @@
+"""One tab of a visitor: asks, and has the answer recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from verify.history import Operation, Recorder, operation_of
+from verify.visitor import Answer, Visitor
+
+ASK: dict[str, Callable[[Visitor, Any, Any], Answer]] = {
+    "read": lambda visitor, key, value: visitor.show(),
+    "set": lambda visitor, key, value: visitor.put(key, value),
+    "remove": lambda visitor, key, value: visitor.remove(key),
+    "add": lambda visitor, key, value: visitor.add(key),
+    "append": lambda visitor, key, value: visitor.append(key, value),
+    "login": lambda visitor, key, value: visitor.login(value),
+    "logout": lambda visitor, key, value: visitor.logout(),
+    "logout-everywhere": lambda visitor, key, value: visitor.logout_everywhere(),
+    "stateless": lambda visitor, key, value: visitor.stateless(),
+}
+
+
+class Tab:
+    """A visitor's cookie jar and connection, and under which names their operations are recorded."""
+
+    def __init__(self, recorder: Recorder, visitor: Visitor, /, **who: Any) -> None:
+        self.visitor = visitor
+        self.visit: str = who["visit"]
+        self._recorder = recorder
+        self._who = who
+
+    def do(self, act: str, key: str | None = None, value: Any = None, *, dares: bool = False) -> Operation:
+        sent_id = self.visitor.session_id
+        answer = ASK[act](self.visitor, key, value)
+        operation = operation_of(answer, sent_id, act=act, key=key, value=value, dares=dares, **self._who)
+        self._recorder.add(operation)
+        return operation
+
+    def note(self, operation: Operation, **differs: Any) -> None:
+        """Record what an operation was for another id, or what was done behind the visitor's back."""
+        self._recorder.add(replace(operation, **differs))
+
+    def another(self, number: int) -> Tab:
+        """Return another tab of the visitor with the same cookie as now."""
+        return Tab(self._recorder, self.visitor.another_tab(), **self._who | {"tab": number})
+
+    def with_id(self, session_id: str | None, number: int = 9, **differs: Any) -> Tab:
+        """Return a tab that comes with an id of its own, a dead or a forged one, say."""
+        visitor = Visitor(self.visitor.url, session_id)
+        return Tab(self._recorder, visitor, **self._who | {"tab": number} | differs)

@@ -1,0 +1,91 @@
+"""One fault, one crowd, one history."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from verify.auditor import Auditor
+from verify.crowd import Crowd
+from verify.deployment import Stack
+from verify.evidence import Run
+from verify.faults import Fault
+from verify.history import Operation, Recorder, not_as_asked
+from verify.strikes.proof import DidNotStrike
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a trial takes its time. quiet_s: nothing but ok for so long counts as recovered."""
+
+    warm_up_s: float = 5
+    longest_hold_s: float = 20
+    quiet_s: float = 3
+
+
+FULL = Pace()
+# For saboteurs, which show at once, and for every test run.
+QUICK = Pace(warm_up_s=2, longest_hold_s=2, quiet_s=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One fault with its crowd: the run for the checkers, and the facts for the reader.
+
+    evidence: what the fault left behind; None: it did not strike, and `trouble` says why.
+    recovery_s: from the strike (the heal, if visitors needed it) to the last answer that was not ok;
+    None: there were still such answers half a minute after the heal.
+    """
+
+    run: Run
+    evidence: str | None
+    trouble: str | None
+    recovery_s: float | None
+
+
+def strike(stack: Stack, fault: Fault, seed: str, pace: Pace = FULL) -> Trial:
+    """Let a crowd in, let the fault strike and heal, and return what all visitors saw.
+
+    Whatever happens, Ctrl-C included, the fault is healed before this returns or raises.
+    """
+    recorder = Recorder()
+    auditor = Auditor(stack, recorder)
+    evidence, trouble = None, None
+    stack.make_whole()
+    servers = len(stack.server_names())
+    planted = auditor.plant_rows()
+    with Crowd(stack, recorder, seed) as crowd:
+        time.sleep(pace.warm_up_s)
+        struck = healed = time.monotonic_ns()
+        try:
+            with fault.strike(stack) as evidence:
+                time.sleep(min(fault.hold_s, pace.longest_hold_s))
+                healed = time.monotonic_ns()
+        except (DidNotStrike, AssertionError) as error:
+            evidence, trouble = None, str(error)
+        stack.make_whole()
+        auditor.clean_twice_at_once(planted)
+        has_recovered = _is_quiet(recorder, pace.quiet_s)
+    crowd.read_finals()
+    crowd.replay_dead_ids()
+    auditor.count_rows_around_reading(seed)
+    auditor.count_rows_of_forged(crowd.scene.forged_ids)
+    history = recorder.history()
+    run = Run(history, struck, healed, fault.takes == "store", servers)
+    since = struck if fault.heals_itself else healed
+    return Trial(run, evidence, trouble, _recovery_s(history, since) if has_recovered else None)
+
+
+def _recovery_s(history: list[Operation], since: int) -> float:
+    return max([0, *(o.completed - since for o in history if not_as_asked(o))]) / 1e9
+
+
+def _is_quiet(recorder: Recorder, quiet_s: float) -> bool:
+    """Wait until all visitors have been served for so long, and return whether they were within 30 s."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        time.sleep(0.2)
+        last = max((o.completed for o in recorder.history() if not_as_asked(o)), default=0)
+        if time.monotonic_ns() - last > quiet_s * 10**9:
+            return True
+    return False

@@ -1,0 +1,207 @@
+"""A visitor: one cookie jar, and a record of its requests and their answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
+from itertools import pairwise
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode
+
+import urllib3
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+
+from verify.outcome import Outcome, outcome_of
+
+# Above the balancer's longest answer: what takes longer has gone missing.
+TIMEOUT_S = 20
+# The services whose containers answer visitors; each signs as its service and its id.
+SERVER_KINDS = ("web", "php")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One request and what came of it.
+
+    status 0: no answer arrived. is_sent False: not even the connection was had, so nothing was done.
+    invoked_ns, completed_ns: this machine's monotonic clock.
+    """
+
+    method: str
+    path: str
+    status: int
+    server: str
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    invoked_ns: int = 0
+    completed_ns: int = 0
+    set_cookie: str | None = None
+    is_sent: bool = True
+
+    @property
+    def seconds(self) -> float:
+        return (self.completed_ns - self.invoked_ns) / 1e9
+
+    @property
+    def outcome(self) -> Outcome:
+        """Done, certainly not done, or unknown."""
+        return outcome_of(self.status, self.server, is_sent=self.is_sent)
+
+    @property
+    def request_id(self) -> str | None:
+        return self.headers.get("X-Request-ID")
+
+
+class Visitor:
+    """Speaks the probe API through the balancer. Not for use by two threads at once."""
+
+    def __init__(self, url: str, session_id: str | None = None) -> None:
+        self.url = url
+        self.history: list[Answer] = []
+        self._cookies = {} if session_id is None else {"session": session_id}
+        # One connection, kept, and no retries of any kind: each answer is seen as it came.
+        self._http = urllib3.PoolManager(maxsize=1, retries=False, timeout=TIMEOUT_S)
+
+    @property
+    def session_id(self) -> str | None:
+        return self._cookies.get("session")
+
+    @property
+    def session_key(self) -> str:
+        """The key of the visitor's session, in hexadecimal: what the table, operators and logs know."""
+        assert self.session_id, "without a session there is no key"
+        return hashlib.sha256(self.session_id.encode()).hexdigest()
+
+    def another_tab(self) -> Visitor:
+        """A visitor with the same cookie as now, on connections of its own."""
+        return Visitor(self.url, self.session_id)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = ...,
+        data: Mapping[str, str] | Iterable[bytes] | bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request. json: a value. data: a form, an iterable that goes in chunks, or raw."""
+        body, sent = _body(json, data)
+        sent |= headers or {}
+        if self._cookies and "Cookie" not in sent:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        invoked_ns = time.monotonic_ns()
+        try:
+            got = self._http.request(
+                method, self.url + path, body=body, headers=sent, redirect=False, decode_content=True
+            )
+        except (HTTPError, OSError) as error:
+            is_sent = not isinstance(error, NewConnectionError | ConnectTimeoutError)
+            completed_ns = time.monotonic_ns()
+            answer = Answer(
+                method, path, 0, "nobody", str(error), {}, invoked_ns, completed_ns, None, is_sent
+            )
+        else:
+            self._keep_cookies(got.headers.getlist("Set-Cookie"))
+            answer = Answer(
+                method,
+                path,
+                got.status,
+                got.headers.get("X-Served-By", "nobody"),
+                _content(got),
+                got.headers,
+                invoked_ns,
+                time.monotonic_ns(),
+                got.headers.get("Set-Cookie"),
+            )
+        self.history.append(answer)
+        return answer
+
+    def _keep_cookies(self, set_cookies: list[str]) -> None:
+        for text in set_cookies:
+            for name, morsel in SimpleCookie(text).items():
+                if morsel["max-age"].startswith(("-", "0")) or "1970" in morsel["expires"]:
+                    self._cookies.pop(name, None)
+                else:
+                    self._cookies[name] = morsel.value
+
+    def leave(self) -> None:
+        """Close the connection."""
+        self._http.clear()
+
+    def add(self, key: str) -> Answer:
+        return self.ask("POST", f"/api/session/counters/{quote(key, safe='')}")
+
+    def append(self, key: str, value: Any) -> Answer:
+        return self.ask("POST", f"/api/session/lists/{quote(key, safe='')}", json=value)
+
+    def put(self, key: str, value: Any) -> Answer:
+        return self.ask("PUT", f"/api/session/data/{quote(key, safe='')}", json=value)
+
+    def remove(self, key: str) -> Answer:
+        return self.ask("DELETE", f"/api/session/data/{quote(key, safe='')}")
+
+    def show(self) -> Answer:
+        return self.ask("GET", "/api/session")
+
+    def stateless(self) -> Answer:
+        return self.ask("GET", "/api/stateless")
+
+    def login(self, user: str) -> Answer:
+        return self.ask("POST", "/api/login", json={"user": user})
+
+    def logout(self) -> Answer:
+        return self.ask("POST", "/api/logout")
+
+    def logout_everywhere(self) -> Answer:
+        return self.ask("POST", "/api/logout-everywhere")
+
+    @property
+    def servers(self) -> set[str]:
+        """The web servers that answered this visitor."""
+        return set(served(self.history))
+
+    @property
+    def hops(self) -> int:
+        """How often a request was answered by another server than the one before."""
+        return hops(self.history)
+
+
+class Answered(Protocol):
+    """An answer, or the record of one."""
+
+    @property
+    def server(self) -> str: ...
+
+
+def served(answers: Iterable[Answered]) -> list[str]:
+    """Return the web servers that answered, in order."""
+    return [answer.server for answer in answers if is_server(answer.server)]
+
+
+def is_server(name: str) -> bool:
+    """Return whether a name is that of a server. The balancer is none, and "nobody" stands for no answer."""
+    return name.partition("-")[0] in SERVER_KINDS
+
+
+def hops(answers: Iterable[Answered]) -> int:
+    """Return how often another server answered than the time before."""
+    return sum(before != after for before, after in pairwise(served(answers)))
+
+
+def _body(json_value: Any, data: Any) -> tuple[Any, dict[str, str]]:
+    if json_value is not ...:
+        return json.dumps(json_value).encode(), {"Content-Type": "application/json"}
+    if isinstance(data, Mapping):
+        return urlencode(data), {"Content-Type": "application/x-www-form-urlencoded"}
+    return data, {}
+
+
+def _content(got: urllib3.BaseHTTPResponse) -> Any:
+    if "json" not in got.headers.get("Content-Type", ""):
+        return got.data.decode(errors="replace")
+    return json.loads(got.data)
