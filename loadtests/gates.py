@@ -1,4 +1,4 @@
-"""What makes a load test fail. Pure: numbers in, sentences out."""
+"""The conditions under which a load test fails. Pure: numbers in, sentences out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIN_HOPS_SHARE = 0.25
 
 @dataclass
 class Seen:
-    """What a run has come to. p95_ms: of all requests, None without any."""
+    """The figures of a run. p95_ms: of all requests, None without any."""
 
     requests: int = 0
     failed: int = 0

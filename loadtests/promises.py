@@ -1,4 +1,4 @@
-"""What a visitor has been promised so far, and what contradicts it. Pure: no Locust, no HTTP.
+"""The promises made to a visitor so far, and the answers that contradict them. Pure: no Locust, no HTTP.
 
 An answer makes a promise ("your counter is 7"); a lost answer widens it ("7 or 8"). Whatever an answer shows
 outside of that is a finding: `lost` when something acknowledged is missing, `wrong` when there is more, or

@@ -1,4 +1,4 @@
-"""What a run has seen, from all processes; progress while it runs, and a table and the verdict at its end."""
+"""The findings of a run, from all processes: progress while it runs, a table and the verdict at its end."""
 
 from __future__ import annotations
 

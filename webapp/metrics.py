@@ -1,4 +1,4 @@
-"""What a web server tells Prometheus: requests, their durations, and what kept a session from being used.
+"""The metrics of a web server for Prometheus: requests, their durations, and session errors by kind.
 
 Counting costs a request 9 µs of CPU, of some 350; docs/performance.md says how that was measured.
 """

@@ -1,4 +1,4 @@
-"""What the size of the table costs: `python -m bench.scale`, see loadtests/bench/scale.
+"""The cost of a large table: `python -m bench.scale`, see loadtests/bench/scale.
 
 The same visitors, with the same sessions, in a small table and in a large one, in turns: the two change
 places by RENAME TABLE between windows, so whatever else the machine does meets both. Then, in every other
@@ -188,7 +188,7 @@ def while_walking(deployment: Deployment, crowd: Crowd, walk: Walk) -> dict[str,
 
 
 class Walk(ABC):
-    """Somebody who walks the table, with pauses. seconds: for how long, so far."""
+    """A walk of the table, with pauses. seconds: how long it has taken so far."""
 
     words: str
     service: str

@@ -1,4 +1,4 @@
-"""Who is measured, with the workers that serve each best, and what each is asked to do."""
+"""The systems measured, with the workers that serve each best, and the work that each is asked to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What all connections do, over and over."""
+    """The request that all connections repeat."""
 
     request: str  # method and path
     sessions: str  # which: "spread" over 64, "one", or none

@@ -24,7 +24,7 @@ REMEMBERED_NS = 30 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was recorded while one fault struck.
+    """The record of the time in which one fault struck.
 
     struck, healed: monotonic ns. store_is_out: the fault takes the database away.
     servers: how many there were before it struck.
@@ -219,7 +219,7 @@ def _not_one_copy(visit: list[Operation]) -> Iterator[Violation]:
 
 
 def the_dead_stay_dead(run: Run) -> list[Violation]:
-    """Nobody gets anything out of an id after its end was acknowledged, or into it."""
+    """An id whose end was acknowledged shows nothing, and takes no write."""
     deaths = {}
     for o in run.history:
         ends = o.act in ("login", "logout", "logout-everywhere", "expire")

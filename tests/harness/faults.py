@@ -33,7 +33,7 @@ Strike = Callable[[Stack], AbstractContextManager[str]]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What strikes, and what visitors may notice of it.
+    """A fault, and the answers by which visitors may notice it.
 
     statuses: what may be answered instead of ok; 0: no answer. Empty: nothing but ok.
     per_tab: how many such answers one tab may get; None: as many as the outage lasts.

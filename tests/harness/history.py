@@ -1,4 +1,4 @@
-"""What visitors did and saw, as data: one record per operation, one JSON line per record.
+"""The history of a run, as data: one record per operation, one JSON line per record.
 
 The vocabulary is Jepsen's: an operation is invoked, completes, and was ok, failed (certainly not
 done) or unknown (nobody knows whether it was, or whether it still will be).
@@ -87,7 +87,7 @@ class Recorder:
             self._operations.append(operation)
 
     def history(self) -> list[Operation]:
-        """What has been recorded up to now, in the order of invocation."""
+        """Return the operations recorded up to now, in the order of invocation."""
         with self._lock:
             return sorted(self._operations, key=lambda operation: operation.invoked)
 

@@ -1,4 +1,4 @@
-"""What `make verify` found, as a page for whoever ran it, and as a table for the README.
+"""The verdict of `make verify`, as a page of the report and as a table for the README.
 
 `python -m harness.report` takes reports/verify.json over into the repository, if nothing is missing and
 everything held: as measured.json beside this file, and as the README's section.

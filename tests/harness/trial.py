@@ -48,7 +48,7 @@ QUICK = Pace(warm_up_s=2, longest_hold_s=2, quiet_s=1)
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a run gives the checkers, and what a reader wants to know of it.
+    """A run for the checkers, with the facts that a reader of the verdict asks for.
 
     evidence: what the fault left behind; None: it did not strike, and `trouble` says why.
     recovery_s: from the strike (the heal, if visitors needed it) to the last answer that was not ok;

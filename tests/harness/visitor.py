@@ -48,7 +48,7 @@ class Answer:
 
     @property
     def outcome(self) -> Outcome:
-        """What is certain: done, not done, or that nobody knows.
+        """Return ok (done), failed (certainly not done) or unknown.
 
         A 503 to a write may come from a store that did the write and lost the answer; the balancer's
         own 503 means that no server took the request.
@@ -180,7 +180,7 @@ class Visitor:
 
 
 class Answered(Protocol):
-    """Whatever knows who answered."""
+    """An answer that names its server."""
 
     @property
     def server(self) -> str: ...

@@ -1,4 +1,4 @@
-"""What is tried on every store, and what of it was lost. The words for each check are in table.py.
+"""The checks that every store undergoes, and the writes that it lost. The words for them are in table.py.
 
 Only what a server acknowledged counts as tried: a refusal or an error is an honest answer.
 """
@@ -296,7 +296,7 @@ class Checks:
         return visitor
 
     def _everywhere(self, visitor: Visitor) -> list[Answer]:
-        """What each server shows to whoever has this cookie now."""
+        """Return what each server shows to a visitor with this cookie now."""
         return list(ask_every_server(self.deployment, visitor.another_tab().show, deadline_s=20).values())
 
 

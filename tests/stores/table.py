@@ -1,4 +1,4 @@
-"""What a comparison measured, as a table: in Markdown for the README, as a page for the report.
+"""The results of a comparison, as a table: in Markdown for the README, as a page for the report.
 
 `python -m stores.table` takes reports/compare.json over into the repository: measured.json and the README.
 """

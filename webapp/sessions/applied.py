@@ -1,4 +1,4 @@
-"""What a change makes of a session's data, in plain Python: for stores that cannot compute it themselves."""
+"""A change applied to a session's data, in plain Python: for stores that cannot compute it themselves."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class CacheUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What is in the cache under a name. token: stands for this value and no other."""
+    """A value in the cache. token: stands for this value and no other."""
 
     value: bytes
     token: bytes
@@ -126,7 +126,7 @@ class _Look:
 
 @dataclass(slots=True)
 class Lookout:
-    """What one process knows of the switch, and so whether it may serve copies at this moment.
+    """The knowledge that one process has of the switch, and so whether it may serve copies at this moment.
 
     ttl_s: how old a copy may be. Longer, and the cache stays off longer after an outage; shorter,
     and the table is read more often. horizon_s: how old the last look may be, and so how long the

@@ -23,7 +23,7 @@ MAX_END_BYTES = 8
 
 
 class Answer(NamedTuple):
-    """What a statement came to.
+    """The result of a statement.
 
     rows: of values as the server spells them, as bytes, None for NULL. carried: what LAST_INSERT_ID(…)
     brought back with the acknowledgement.

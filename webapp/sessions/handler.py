@@ -1,4 +1,4 @@
-"""What a session handler is: six verbs, the values they exchange, and how they fail.
+"""The interface of a session handler: six verbs, the values they exchange, and how they fail.
 
 The verbs are those of PHP's session_set_save_handler (open, close, read, write,
 destroy, gc), with one difference that everything rests on: write takes the
@@ -48,7 +48,7 @@ class SessionGone(SessionError):
 
 
 class SessionBroken(SessionError):
-    """What is stored under the key is no session; nothing was changed. destroy works on it as on any."""
+    """The row under the key is no session; nothing was changed. destroy works on it as on any."""
 
     def __init__(self, key: bytes) -> None:
         super().__init__(f"the row of session {key.hex()} breaks the row contract")
@@ -110,7 +110,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one request changes in a session, applied as a whole or not at all.
+    """The changes that one request makes to a session, applied as a whole or not at all.
 
     set, remove: top-level keys. add: (key, n) adds n to an integer, an absent one counts
     as 0. append: (key, value) appends to a list, an absent one counts as empty.
@@ -151,7 +151,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a write left behind.
+    """The result of a write.
 
     version: the version it made; None after a touch, and where a result came back instead.
     result: the new count of add, the new length of append, else None.

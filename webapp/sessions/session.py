@@ -71,7 +71,7 @@ class Session(MutableMapping[str, Json]):
 
     @property
     def user(self) -> str | None:
-        """Who is logged in, None for an anonymous visitor."""
+        """The user who is logged in, None for an anonymous visitor."""
         self._read()
         return self._user
 

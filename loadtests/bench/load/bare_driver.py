@@ -1,4 +1,4 @@
-"""What the database and its driver can do with nothing around them: prints requests/s as JSON.
+"""The speed of the database and its driver with nothing around them: prints requests/s as JSON.
 
 `bare_driver.py SELECT|UPDATE CONNECTIONS SECONDS`: one row by its primary key, 64 rows in turn. Run under
 `python -m gevent.monkey`, which makes a greenlet of each thread: one process, as in the web servers.
