@@ -12,6 +12,7 @@ from links import anchors, broken_links, main
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
     (tmp_path / "other.md").write_text("# Other\n\n## How it's measured\n")
+    (tmp_path / "two words.md").touch()
     (tmp_path / "folder").mkdir()
     return tmp_path
 
@@ -49,10 +50,12 @@ def test_a_link_to_a_missing_heading_is_found(docs: Path, link: str) -> None:
     [
         "[a](other.md)",
         "[a](folder/)",
+        "[a](two%20words.md)",
         "[a](./folder/../other.md#how-its-measured)",
         "[a](#page)",
         "[a](https://example.com/missing.md#x)",
         "[a](mailto:a@example.com)",
+        "[a](//example.com/missing.md)",
         "`[a](missing.md)`",
         "```\n[a](missing.md)\n```",
         "- item\n\n  ```sh\n  [a](missing.md)\n  ```",
