@@ -1,6 +1,6 @@
 # Every verb. Plain `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean logs ps sessions deploy scale reload loadtest loadtest-ui dev verify test compare screenshots \
+.PHONY: help up down clean logs ps sessions deploy scale reload loadtest loadtest-ui dev verify lint test compare screenshots \
   bench bench-scale lock
 
 ##@ Run
@@ -47,6 +47,9 @@ dev: ## One server on the memory handler, reloading, no engine needed: http://12
 
 verify: ## Every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= (8 min)
 	@tests/verify/run
+
+lint: ## The checks that run nothing: code, types, scripts, workflow, words, links, Compose file (10 s)
+	@tests/lint
 
 test: ## Lint, types, all tests and a short verify, beside whatever runs (22 min, more on a bare machine)
 	@tests/run

@@ -2,6 +2,7 @@
 # How the scripts in infra/ talk: one line per slow step, its output in a log.
 # The sourcing script sets `who` (first word of each line) and `log` (a file).
 # Bash 3.2 and POSIX tools only: macOS has neither GNU `timeout` nor a newer bash.
+: "${who:?}" "${log:?}"
 
 step() { # step DOING USUALLY COMMAND...
   attempt "$@" && return 0

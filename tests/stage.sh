@@ -7,6 +7,7 @@ tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=infra/settings.sh
 . "$tests/../infra/settings.sh"
 cd "$root" || exit 1
+# shellcheck disable=SC2034  # used by the scripts that source this one
 bin=$HOPPROOF_STATE/venv-tests/bin
 run=$(od -An -N4 -tx1 /dev/urandom | tr -d ' \n')
 export HOPPROOF_TEST_RUN=$run

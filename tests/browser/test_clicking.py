@@ -1,4 +1,4 @@
-"""What a visitor does with a browser, on servers that take turns."""
+"""A visitor with a browser, on servers that take turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever comes, with whatever eyes and on whatever screen, can use the page and its errors."""
+"""The page and its errors are accessible in light and dark, and fit a telephone and a wide screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request gets when its connection breaks, before a statement or in the midst of one."""
+"""The outcome for a request whose connection breaks, before a statement or in the midst of one."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +42,7 @@ def handler(sql_world, pool):
 
 @contextmanager
 def everything_locked(world):
-    """Nobody reads or writes the table within, without anybody's lock wait timing out."""
+    """The table is locked within: every read and write waits, and no lock wait times out."""
     with world.server.admin() as locker:
         locker.ask("LOCK TABLES sessions WRITE")
         yield

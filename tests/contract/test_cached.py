@@ -59,7 +59,7 @@ def servers(cached_world):
 
 
 def data(handler, key):
-    """What a request on this server reads."""
+    """Return the data that a request on this server reads, or None."""
     handler.open()
     stored = handler.read(key)
     handler.close()
@@ -94,7 +94,7 @@ def put_copied(world, server):
 
 @pytest.fixture
 def asked(road, monkeypatch):
-    """What is asked of the memcached at the end of the road: one entry each."""
+    """The list of questions to the memcached at the end of the road."""
     asked, ask = [], Memcached.ask
 
     def listening(memcached, question):

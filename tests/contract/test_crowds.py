@@ -1,4 +1,4 @@
-"""What several servers do to one session at the same moment. Real processes: SQL worlds only."""
+"""Several servers that change one session at the same moment. Real processes: SQL worlds only."""
 
 from collections import Counter
 from itertools import chain

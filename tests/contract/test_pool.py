@@ -140,11 +140,11 @@ def thread_id_of_a_read(world, pool):
 
 @forks
 def test_a_forked_server_gets_a_connection_of_its_own(sql_world, one):
-    parents = thread_id_of_a_read(sql_world, one)
+    of_parent = thread_id_of_a_read(sql_world, one)
 
-    childs = in_a_fork(lambda: thread_id_of_a_read(sql_world, one))
-    assert childs.isdigit(), childs
-    assert int(childs) != parents
+    of_child = in_a_fork(lambda: thread_id_of_a_read(sql_world, one))
+    assert of_child.isdigit(), of_child
+    assert int(of_child) != of_parent
 
 
 @forks

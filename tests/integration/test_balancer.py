@@ -1,4 +1,4 @@
-"""What the balancer adds, removes and says."""
+"""The balancer's own part: the headers it adds and removes, and the answers it gives by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one server wrote every other server reads, and the visitor never notices the hop."""
+"""Every server reads the writes of every other, and the visitor never notices the hop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator does to the running deployment, and what visitors notice of it: nothing."""
+"""An operator works on the running deployment, and visitors notice nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator sees of the visitors, and does to them, by the tool that `make sessions` runs."""
+"""The operator's tool, as `make sessions` runs it: it lists, shows and ends visitors' sessions."""
 
 from __future__ import annotations
 

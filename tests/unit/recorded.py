@@ -109,6 +109,6 @@ class Visit:
         return Session(self.handler, key, new_key, touch_after_s)
 
     def data(self, key: bytes | None) -> dict[str, object] | None:
-        """What is stored now; None: no session lives under the key."""
+        """Return the data stored now, or None if no session lives under the key."""
         stored = self.store.read(key) if key else None
         return stored.data if stored else None  # type: ignore[return-value]

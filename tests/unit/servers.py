@@ -150,7 +150,7 @@ class Server:
     lookout: Lookout
 
     def data(self, key: bytes) -> dict[str, Json] | None:
-        """What a request on this server reads."""
+        """Return the data that a request on this server reads, or None."""
         self.handler.open()
         stored = self.handler.read(key)
         self.handler.close()

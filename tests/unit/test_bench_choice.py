@@ -1,4 +1,4 @@
-"""What a reader may ask of the benchmark, and what they are told when they ask for something else."""
+"""Choices that the benchmark offers a reader, and its answer to any other."""
 
 from __future__ import annotations
 

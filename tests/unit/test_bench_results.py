@@ -1,4 +1,4 @@
-"""What the benchmark reports is what was measured, and what was measured wrongly is told."""
+"""The benchmark reports what was measured, and says so when a measurement went wrong."""
 
 from __future__ import annotations
 

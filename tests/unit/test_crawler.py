@@ -71,7 +71,7 @@ def crawler(table):
 
 
 def told(crawler):
-    """What Prometheus reads: values by name and label."""
+    """Return the values that Prometheus reads, by name and label."""
     registry = CollectorRegistry()
     registry.register(crawler)
     return {

@@ -135,7 +135,7 @@ the_same_examples = partial(
 
 @dataclass(frozen=True)
 class Plan:
-    """What one of several tabs will do: ask after a gap, wait for a length, be served after a delay.
+    """The plan of one of several tabs: ask after a gap, wait for a length, be served after a delay.
 
     The answer is lost to one who is served later than they wait, or never (None).
     """

@@ -1,4 +1,4 @@
-"""What makes a load test fail, and how many visitors come when."""
+"""The conditions under which a load test fails, and its number of visitors over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the load test's visitors hold against an answer."""
+"""The contradictions that the load test's visitors find in an answer."""
 
 from __future__ import annotations
 

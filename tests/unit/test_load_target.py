@@ -1,4 +1,4 @@
-"""Whatever answers under HOST, the load test says in one line why it cannot start."""
+"""A load test that cannot start with this HOST says in one line why."""
 
 from __future__ import annotations
 

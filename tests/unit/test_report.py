@@ -65,7 +65,7 @@ def as_measured(found: Iterable[Cell]) -> dict[str, Any]:
 
 
 def words(page: str) -> str:
-    """What a reader sees, without the markup."""
+    """Return the text that a reader sees, without the markup."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page[page.index("<body>") :]))
 
 

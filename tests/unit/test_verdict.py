@@ -1,4 +1,4 @@
-"""What makes a cell held, broken, void or n/a, and what the command's exit status says of it."""
+"""The conditions for a cell to be held, broken, void or n/a, and the command's exit status."""
 
 from __future__ import annotations
 

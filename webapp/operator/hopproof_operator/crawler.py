@@ -85,7 +85,7 @@ class Walk:
 
 
 class Crawler(Collector):
-    """What Prometheus asks; without a table nothing but the period.
+    """The metrics that Prometheus reads; without a table, the period alone.
 
     grace_s: JANITOR_GRACE_S, for which the janitor leaves an expired row alone.
     """

@@ -1,4 +1,4 @@
-"""What a command works with: the table to look at, the handlers that end and clean, two consoles."""
+"""The tools of a command: the table to look at, the handlers that end and clean, two consoles."""
 
 from __future__ import annotations
 

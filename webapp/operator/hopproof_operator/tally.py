@@ -1,4 +1,4 @@
-"""What a walk of the table adds up to, in constant memory."""
+"""Sums over one walk of the table, in constant memory."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Distinct:
 
 @dataclass
 class Tally:
-    """What has been seen so far. idle_timeout_s: SESSION_IDLE_S."""
+    """The sums so far. idle_timeout_s: SESSION_IDLE_S."""
 
     idle_timeout_s: int
     live: int = 0
