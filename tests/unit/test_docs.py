@@ -14,6 +14,7 @@ from wsgi_client import Browser
 from bench.publish import MEASURED as BENCH
 from generated import section_in
 from hopproof import mysql
+from hopproof.handler import Change
 from hopproof.memory import MemoryHandler
 from rivals.table import MEASURED as COMPARISON
 
@@ -192,6 +193,16 @@ def test_the_application_of_the_docs_counts_visits(
     visitor = Browser(run(code)["app"])
     visitor.ask("GET", "/")
     assert visitor.ask("GET", "/").body == b"visit 2\n"
+
+
+def test_the_wsgi_application_of_the_docs_counts_visits_and_answers_problems(store: MemoryHandler) -> None:
+    (code,) = (block for block in blocks(PAGES["lifting.md"], "python") if "start_response" in block)
+    visitor = Browser(run(code, new_handler=lambda: store)["application"])
+    visitor.ask("GET", "/")
+    again = visitor.ask("GET", "/")
+    assert (again.status, again.body, again.all("Set-Cookie")) == (200, b"visit 2\n", [])
+    store.write(next(iter(store._rows)), Change(set={"n": "no number"}))
+    assert visitor.ask("GET", "/").problem == (409, "wrong-type")
 
 
 def test_the_handler_of_the_docs_counts(store: MemoryHandler) -> None:
