@@ -1,4 +1,4 @@
-"""The parts of the README and of docs/ that are generated from what was measured, each between two markers.
+"""The parts of docs/ that are generated from what was measured, each between two markers.
 
 A generator calls `replace_section`; a test compares what the document shows with what the generator writes.
 """

@@ -1,4 +1,4 @@
-"""The bar chart of the README: one SVG, no script, legible on light and dark, and without its colours."""
+"""The bar chart of the benchmark: one SVG, no script, legible on light and dark, and without its colours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of a comparison: in Markdown for a document, as a page for the report.
+"""The results of a comparison as a table: in Markdown for a document, as a page for the report.
 
 loadtests/rivals/run publish takes reports/compare.json over into the repository: measured.json and DOCUMENT.
 """
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 MEASURED = Path(__file__).parent / "measured.json"
 REPORT = ROOT / "reports" / "compare.json"
 # The document that shows it.
-DOCUMENT = ROOT / "README.md"
+DOCUMENT = ROOT / "docs" / "comparison.md"
 SECTION = "compare"
 
 # condition: {check: (what should hold, the word for what did not)}
@@ -79,9 +79,9 @@ BETTER = {
 }
 
 INTRO = """\
-The same visitors, balancer and database ({servers} servers, {database}), with other people's sessions in the
-web servers, each set up as its documentation says ([`loadtests/rivals/`](loadtests/rivals/)). `make compare`
-measures again. How often a race is lost depends on the machine; that it can be lost does not."""
+Each store ran behind the same balancer and database ({servers} servers, {database}), asked by the same
+visitors, and set up as its documentation says ([`loadtests/rivals/`](../loadtests/rivals/)). `make compare`
+measures again. How often a race is lost depends on the machine; whether it can be lost does not."""
 
 
 def title(store: str, version: str = "") -> str:
@@ -109,8 +109,6 @@ def markdown(measured: dict[str, Any]) -> str:
     """Return the document's section, markers included."""
     stores = measured["stores"]
     lines = [
-        "## What other stores lose",
-        "",
         INTRO.format(**measured),
         "",
         "| | " + " | ".join(title(name, store["version"]) for name, store in stores.items()) + " |",
@@ -122,7 +120,7 @@ def markdown(measured: dict[str, Any]) -> str:
             cells = [cell(store["checks"][check], word) for store in stores.values()]
             lines.append(f"| {words} | " + " | ".join(cells) + " |")
     lines += ["", *(f"{note}." for note in notes(measured))]
-    lines += ["", "How each could do better:", ""]
+    lines += ["", "## How each could do better", ""]
     lines += [f"- {title(name)}: {advice}" for name, advice in BETTER.items()]
     return section(SECTION, lines)
 

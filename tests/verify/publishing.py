@@ -20,11 +20,11 @@ from verify.verdict import SYMBOLS, Cell, number
 
 REPORT = ROOT / "reports" / "verify.json"
 # The document that shows it.
-DOCUMENT = ROOT / "README.md"
-# What some stacks have, and suffer from, that others have not: the setting that brings it, and what it is.
+DOCUMENT = ROOT / "docs" / "verdict.md"
+# A service that only some stacks have: the setting that starts it, and what more is struck.
 EXTRAS = {
     "memcached": ("CACHE=memcached", "memcached"),
-    "php": ("PROFILES=polyglot", "a server in another language"),
+    "php": ("PROFILES=polyglot", "a PHP server"),
 }
 # Where the figures are kept, by section of the document.
 MEASURED = {
@@ -66,9 +66,11 @@ def markdown(measured: Mapping[str, Any]) -> str:
         "",
     ]
     if extra := _extra(measured):
-        setting, what = EXTRAS[extra]
+        setting, victim = EXTRAS[extra]
         lines = [
-            f"The same with `{setting}`, where {what} suffers, too:",
+            f"## With `{setting}`",
+            "",
+            f"The same faults, and those that strike {victim}.",
             "",
             *table,
             f"Made by `SEED={seed} {setting} make verify`: {operations:,} operations, {hops:,} hops.",
@@ -76,16 +78,12 @@ def markdown(measured: Mapping[str, Any]) -> str:
         return section(section_of(measured), lines)
     why_not = ", ".join(sorted(set(NOT_APPLICABLE.values())))
     lines = [
-        "### Under every fault",
-        "",
-        "`make verify` lets a crowd of visitors in, has one fault after the other strike, and judges",
-        "what every visitor saw, operation by operation:",
+        "## The default deployment",
         "",
         *(f"- **{name}** {guarantee.claim}" for name, guarantee in GUARANTEES.items()),
         "",
         *table,
-        f"✓ held · – does not apply: {why_not} · refused: certainly not done, mostly 409 to the holder",
-        "of an ended session · unknown: an error, perhaps done. `reports/verify.html` draws each run.",
+        f"✓ the guarantee held · – does not apply: {why_not}.",
         f"Made by `SEED={seed} make verify`: {operations:,} operations, of which {hops:,} were answered",
         "by another server than the visitor's last.",
     ]
