@@ -47,7 +47,7 @@ class _Look:
 
 @dataclass(slots=True)
 class Lookout:
-    """What one process knows of the switch, and so whether it may serve copies at this moment.
+    """The knowledge of one process about the switch, and so whether it may serve copies at this moment.
 
     ttl_s: how old a copy may be. Longer, and the cache stays off longer after an outage; shorter,
     and the table is read more often. horizon_s: how old the last look may be, and so how long the
