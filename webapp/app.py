@@ -44,7 +44,7 @@ def build_app(
     return signed(app, server, metrics.count_request)
 
 
-# The probe API: what harness, load test and benchmark speak
+# The probe API, for harness, load test and benchmark
 
 
 def add_probe_api(app: Bottle, server: str) -> None:
@@ -137,7 +137,7 @@ def body_too_large() -> ProblemError:
 
 
 def name_in_path(prefix: str) -> str:
-    """Return the percent-decoded rest of the path behind the prefix. Raises a 400 problem.
+    """Return the percent-decoded path after the prefix. Raises a 400 problem.
 
     From the raw path: Bottle drops bytes that are not UTF-8, and so mistakes one name for another.
     """
@@ -187,7 +187,7 @@ def add_health(
 def add_metrics(app: Bottle, metrics: Metrics, store_answers: Callable[[], bool]) -> None:
     @app.get("/metrics")
     def show_metrics() -> bytes:
-        # The balancer keeps visitors from this path as it is spelled here; Bottle would take other spellings.
+        # The balancer refuses visitors this exact path. Bottle would take other spellings of it, too.
         if request.environ["RAW_URI"] != "/metrics":
             raise refused(404, "not-found", "Spell it /metrics.")
         response.content_type = CONTENT_TYPE_LATEST
@@ -228,7 +228,7 @@ def refuse_cross_site() -> None:
 
 
 def unchunk(environ: dict[str, Any]) -> None:
-    """Give a body that came in chunks a length. gunicorn has joined the chunks, and Bottle would again."""
+    """Give a chunked body a length. gunicorn has joined the chunks, and Bottle would try to do so again."""
     if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
         del environ["HTTP_TRANSFER_ENCODING"]
         body = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
@@ -256,9 +256,9 @@ def signed(
         unchunk(environ)
 
         def start_signed(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            # The route has run: Bottle starts an answer when it has all of it.
+            # The route has run: Bottle starts an answer only when it is complete.
             count_request(environ, status, time.perf_counter() - began)
-            # no-store says more than the session's private.
+            # no-store is stricter than the session's private.
             others = [header for header in headers if header[0] != "Cache-Control"]
             return start_response(status, [*others, *signature], exc_info)
 

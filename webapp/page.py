@@ -21,7 +21,7 @@ LOOKUP = [str(VIEWS)]  # one list for good: Bottle caches templates by its ident
 STYLE = (VIEWS / "style.css").read_text()
 ICON = "data:image/svg+xml;base64," + base64.b64encode((VIEWS / "icon.svg").read_bytes()).decode()
 
-# No script at all, and of inline styles only ours.
+# No script, and no inline style but ours.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
     f"style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"
@@ -43,11 +43,11 @@ def add_page(app: Bottle, server: str) -> None:
                 "visits", lambda before: one_more(before, server), {"count": 0, "trail": []}
             )
         except SessionGone:
-            # Ended from another browser a moment ago: an anonymous visit, which this cookie cannot save.
+            # Ended from another browser a moment ago: an anonymous visit, not saved under this cookie.
             visits, cart, user = one_more({"count": 0, "trail": []}, server), {}, None
         else:
             cart, user = session.get("cart", {}), session.user
-        # Made with the page, and never by a script that asks again: that would keep alive what nobody uses.
+        # Made with the page, not by a script that polls: polling would keep unused sessions alive.
         sessions = [] if user is None else in_order(session.all_of_user(), session.key)
         address = request.get_header("Host", "localhost")
         return render(

@@ -233,7 +233,7 @@ def test_an_unknown_or_ambiguous_key_is_refused(sql_world, handler, hopproof, co
         handler.write(key, Change(create=True))
 
     ambiguous, unknown = hopproof(*command, "abcd"), hopproof(*command, "0123456789")
-    assert (ambiguous.code, ambiguous.err) == (1, "hopproof: several keys begin with abcd; say more of it\n")
+    assert (ambiguous.code, ambiguous.err) == (1, "hopproof: several keys begin with abcd; add digits\n")
     assert unknown.code == 1
     assert unknown.err == "hopproof: no row has the key 0123456789: unknown, or expired and cleaned\n"
     assert [content(handler, key) for key in keys] == [({}, 1, None)] * 2
@@ -281,7 +281,7 @@ def test_nothing_is_ended_unless_somebody_says_yes(sql_world, handler, hopproof,
     typed("y\n")
     asked = hopproof("end", *arguments)
     assert asked.code == 0
-    assert {"key": "of ada", "user": "End 1 session of ada?", "all": "about 1, of everybody"}[
+    assert {"key": "of ada", "user": "End 1 session of ada?", "all": "of every user, about 1"}[
         which
     ] in asked.out
     assert is_ended(handler, key)

@@ -33,9 +33,9 @@ class Session(MutableMapping[str, Json]):
 
     `session[name] = value` and changes inside a value are saved when the request ends, name by
     name, so two requests that change different entries both survive. add, append, modify, login, logout,
-    rotate, create and the endings act at once: their answer is true when they return.
+    rotate, create and the endings act at once: when they return, the change is stored.
 
-    Where no session lives it reads as empty, and the first change creates one, under a new key.
+    Without a live session the dict is empty, and the first change creates a session under a new key.
     Every method may raise the errors of SessionHandler.
     """
 
@@ -46,7 +46,7 @@ class Session(MutableMapping[str, Json]):
         new_key: Callable[[], bytes],
         touch_after_s: int = TOUCH_AFTER_S,
     ) -> None:
-        """key: from the visitor's cookie, None without one. new_key: makes one never used before."""
+        """key: of the visitor's cookie, None without a cookie. new_key: returns a key never used before."""
         self._handler = handler
         self._new_key = new_key
         self._touch_after_s = touch_after_s
@@ -67,13 +67,13 @@ class Session(MutableMapping[str, Json]):
         self._removed: set[str] = set()
         # The store's version while _data is known to be that version, else None.
         self._version: int | None = None
-        # What the store holds of every value that was lent to the route or replaced:
+        # The stored form of each value that the route got or replaced:
         # a list or dict can change inside without any call of a method here.
         self._stored: dict[str, bytes] = {}
 
     @property
     def hop(self) -> Session:
-        """The verbs, under their name where the mapping is a framework's own. Here it is this session."""
+        """This session. Where the mapping is a framework's own, the verbs stand under this name."""
         return self
 
     # Reading
@@ -136,11 +136,11 @@ class Session(MutableMapping[str, Json]):
                 log.warning("a session's expiry was not extended: %s", error)
 
     def seal(self) -> None:
-        """Refuse changes from now on: the answer is on its way, and they would be saved by no request."""
+        """Refuse changes from now on: the answer is on its way, so a later change would be lost."""
         self._is_sealed = True
 
     def release(self) -> None:
-        """Give back what reading and writing borrowed. Entries that were read stay readable. Safe twice."""
+        """Seal the session and close the handler. Entries that were read stay readable. Safe twice."""
         self.seal()
         if not self._is_released:
             self._is_released = True
@@ -171,8 +171,8 @@ class Session(MutableMapping[str, Json]):
         """Replace the value under name by function(value) and return the new value. Atomic.
 
         function gets a copy of the value, or of default if there is none. It runs again
-        whenever another request was faster, so it should do nothing but compute.
-        Raises SessionConflict when that happened 16 times.
+        whenever another request was faster, so it should only compute.
+        Raises SessionConflict after 16 attempts.
         """
         self._read()
         self._save_pending()
@@ -199,7 +199,7 @@ class Session(MutableMapping[str, Json]):
     def logout(self) -> None:
         """Make the session an anonymous one, under a new key; the old key is ended, the data stay.
 
-        destroy is the logout that ends the data, too.
+        To end the data as well, call destroy.
         """
         self._rotate(NOBODY)
         self._user = None
@@ -209,12 +209,12 @@ class Session(MutableMapping[str, Json]):
         self._rotate(None)
 
     def create(self) -> None:
-        """Make sure that a session lives: an empty one under a new key, where there is none."""
+        """Create an empty session under a new key, unless the visitor has a live one."""
         if not self._save_pending() and not self._was_live:
             self._write(Change(), even_if_empty=True)
 
     def destroy(self) -> None:
-        """End the session, the changes of this request included. Its key never works again."""
+        """End the session and drop unsaved changes. Its key never works again."""
         self._check_unsealed()
         if self.key is not None:
             self._handler.destroy(self.key)
@@ -230,7 +230,7 @@ class Session(MutableMapping[str, Json]):
         """End one session of the user, perhaps this one; return whether it lived and was the user's."""
         self._check_unsealed()
         is_ended = self._listing.end_one_of_user(self._logged_in_user(), key)
-        # If it was not there any more, another tab may have just logged in, and has a newer cookie.
+        # If it had ended before, another tab may have just logged in, with a newer cookie.
         if is_ended and key == self.key:
             self._start(None)
         return is_ended
@@ -284,13 +284,13 @@ class Session(MutableMapping[str, Json]):
             self._stored[name] = _frozen(self._data[name])
 
     def _change(self) -> Change:
-        """Return the difference to the store, as far as this request has touched it."""
+        """Return the changes of this request that are not stored yet."""
         touched = self._set | self._stored.keys()
         changed = {name: self._data[name] for name in touched if self._differs(name)}
         return Change(set=changed, remove=frozenset(self._removed))
 
     def _differs(self, name: str) -> bool:
-        """Return whether the value under name is another than the store's. Raises SessionRefused."""
+        """Return whether the value under name differs from the stored one. Raises SessionRefused."""
         stored, value = self._stored.get(name), self._data[name]
         if stored is None:
             return True
@@ -330,8 +330,8 @@ class Session(MutableMapping[str, Json]):
                 seen = change.expected_version
                 self._version = seen + 1 if seen is not None and seen == self._version else None
             except SessionGone as gone:
-                # Ended lately, or under this request's eyes: the visitor has a newer cookie or none.
-                # Otherwise the id is forged or forgotten, and its bearer starts a session like any visitor.
+                # The session ended lately or during this request: the visitor has a newer cookie or none.
+                # Otherwise the id is forged or long dead: a new session starts, as without a cookie.
                 if gone.ended or self._was_live:
                     raise
                 result = self._create(change, even_if_empty)
