@@ -9,6 +9,7 @@ from typing import Any
 
 import bottle
 import pytest
+from recorded import RecordedHandler
 from wsgi_client import Browser
 
 from bench.publish import MEASURED as BENCH
@@ -97,6 +98,20 @@ def test_the_figures_of_the_readme_are_the_published_ones() -> None:
     assert f"A read takes {cpu_ms:.1f} ms of a server's CPU" in words
 
 
+def test_the_ratios_of_the_pages_are_the_published_ones() -> None:
+    bench = section_in(ROOT / "docs/performance.md", "bench")
+    ratios = re.findall(r"^\| (?:read|write), over the best .*? \| .*? \| ([\d.]+) \|", bench, re.MULTILINE)
+    python_reads, python_writes, reads, writes = ratios
+    assert (
+        f"{python_reads} times those of the best Python store that was measured, and {reads} of PHP's;"
+        f" writes {python_writes} times and {writes}."
+    ) in " ".join(README.split())
+    assert (
+        f"{python_reads} times the reads/s and {python_writes} times the writes/s of the best in Python,"
+        f" {reads} and {writes} of PHP's"
+    ) in " ".join(PAGES["design.md"].split())
+
+
 # What the pages name
 
 
@@ -178,6 +193,17 @@ def test_the_route_of_the_readme_keeps_a_cart(store: MemoryHandler) -> None:
     assert visitor.ask("POST", "/cart/Assam").json == {"cart": {"Assam": 2}, "clicks": 2}
     (row,) = store._rows.values()
     assert row.data() == {"cart": {"Assam": 2}, "clicks": 2, "last": "Assam"}
+
+
+def test_the_route_of_the_readme_costs_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = RecordedHandler()
+    monkeypatch.setattr(mysql, "MySQLHandler", lambda pool: recorded)
+    visitor = Browser(run(blocks(README, "python")[0])["app"])
+    visitor.ask("POST", "/cart/Assam")
+    recorded.calls.clear()
+    visitor.ask("POST", "/cart/Sencha")
+    assert f"in all {len(recorded.calls)} SQL statements: 1 + 2 + 1" in README
+    assert recorded.verbs == ["write", "read", "write", "write"]
 
 
 def test_the_application_of_the_docs_counts_visits(
