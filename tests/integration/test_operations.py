@@ -153,7 +153,7 @@ def test_a_reload_of_a_broken_configuration_is_refused_and_changes_nothing(
     assert BROKEN[broken] != CONFIGURATION
     path.write_text(BROKEN[broken])
     done = deployment.script("infra/reload", fails=True)
-    assert "the balancer goes on with what it has" in done.stderr
+    assert "the balancer keeps its old configuration" in done.stderr
     assert deployment.visitor().show().headers["X-Mark"] == "good"
     crowd.get_around()
     assert crowd.not_ok() == []
