@@ -1,4 +1,4 @@
-"""The real compose file: as it runs here already, or as a project of its own beside that."""
+"""A deployment of the real compose file: the one that runs here, or a project of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def until(condition: Callable[[], T], what: str, deadline_s: float = 30, rest_s: float = 0.1) -> T:
-    """Return the condition's first true value. Fails with what was seen last."""
+    """Return the condition's first true value. Fails with the last value seen."""
     end = time.monotonic() + deadline_s
     while True:
         seen = condition()
@@ -37,10 +37,10 @@ def until(condition: Callable[[], T], what: str, deadline_s: float = 30, rest_s:
 
 
 def freeze(container: Container) -> None:
-    """Stop a container's processes where they stand, `unpause` lets them go on.
+    """Freeze a container's processes; `unpause` lets them go on.
 
-    A process that waits for its disk cannot be stopped that moment, and runc gives up within milliseconds:
-    to try again is the caller's business (https://github.com/opencontainers/runc/pull/4388).
+    A process that waits for its disk cannot be frozen at that moment, and runc gives up within milliseconds,
+    so the caller has to try again (https://github.com/opencontainers/runc/pull/4388).
     """
 
     def is_frozen() -> bool:
@@ -63,7 +63,7 @@ class Stack:
         self.url = url
         self.servers = servers
         self.docker = docker.from_env()
-        # Compose's own variable: the file, and what lies on top of it.
+        # Compose's own variable: the file, and overlays on top of it.
         self.variables = {"COMPOSE_FILE": str(ROOT / "docker-compose.yml")}
 
     def script(
@@ -98,7 +98,7 @@ class Stack:
         self.script("infra/wait-for-servers", str(count))
 
     def thaw(self) -> None:
-        """Start and unpause whatever stands still."""
+        """Start and unpause every container that stands still."""
         for service in ("db", "memcached", *SERVER_KINDS, "balancer", "janitor"):
             for container in self.containers(service):
                 if container.status == "paused":
@@ -107,7 +107,7 @@ class Stack:
                     container.start()
 
     def wait_for_database(self) -> None:
-        """Return when Docker, too, has noticed that the database is healthy."""
+        """Return when Docker has also found the database healthy."""
 
         def status() -> str:
             health: str = self.container("db").attrs["State"]["Health"]["Status"]
@@ -118,12 +118,12 @@ class Stack:
     def make_whole(self) -> None:
         """Thaw everything, and wait until the database answers and all servers are in rotation."""
         self.thaw()
-        # The database itself: what a sabotaged server says of its store is not to be believed.
+        # Asked directly, because a sabotaged server may lie about its store.
         until(lambda: self.runs_sql("SELECT 1"), "an answer of the database", 60)
         self.wait_for_servers(self.servers)
 
     def runs_sql(self, statement: str) -> bool:
-        """Run a statement, and say whether the database did it: it may be away."""
+        """Run a statement; return whether the database answered."""
         try:
             self.sql(statement)
         except (AssertionError, docker.errors.APIError):
@@ -154,7 +154,7 @@ class Stack:
         return only
 
     def server_names(self, *kinds: str) -> set[str]:
-        """The names that the running servers sign with, of all kinds unless some are given."""
+        """The names of the running servers, of all kinds unless some are given."""
         return {
             f"{kind}-{container.id[:12]}"
             for kind in kinds or SERVER_KINDS
@@ -238,7 +238,7 @@ def ask_every_server(
 
 
 def _free_port() -> int:
-    # Below the ports that outgoing connections take: the images are still to be built when this is chosen.
+    # Below the ports of outgoing connections, which could take it while the images are built.
     for port in random.sample(range(20000, 32000), 100):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
