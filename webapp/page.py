@@ -11,10 +11,9 @@ from typing import Any
 from bottle import Bottle, HTTPResponse, request, template
 
 from hopproof.handler import Json, Listed, SessionGone
-from hopproof.limits import MAX_USER_BYTES
 from hopproof.session import Session
 from hopproof.web import Problem
-from problem import refused
+from probe import checked_user
 
 VIEWS = Path(__file__).parent / "views"
 LOOKUP = [str(VIEWS)]  # one list for good: Bottle caches templates by its identity
@@ -111,13 +110,6 @@ def with_tea(cart: Any, tea: str, pieces: int) -> Json:
 def in_order(sessions: list[Listed], this: bytes | None) -> list[Listed]:
     """Return this session and then the others, the one that was used last first."""
     return sorted(sessions, key=lambda listed: (listed.key != this, listed.unused_s, listed.key))
-
-
-def checked_user(name: Json) -> str:
-    """Return the name of a user. Raises a 400 problem."""
-    if not isinstance(name, str) or not 1 <= len(name.encode()) <= MAX_USER_BYTES:
-        raise refused(400, "bad-user", f"A user is a name of 1 to {MAX_USER_BYTES} bytes of UTF-8.")
-    return name
 
 
 def error_page(problem: Problem) -> str:

@@ -163,7 +163,7 @@ def test_reading_goes_on_when_memcached_freezes_and_only_one_request_waits(
     key = put_copied(cached_world, one)
     road.block()
     asked.clear()
-    one.cache.first_rest_s = one.cache.longest_rest_s  # longer than this test takes on a slow machine
+    one.cache.first_pause_s = one.cache.longest_pause_s  # longer than this test takes on a slow machine
     with within(GENEROUS_S):
         assert data(one, key) == {"a": 1}
 
@@ -181,7 +181,7 @@ def test_later_writes_of_an_outage_wait_for_nothing(cached_world, memcached, ser
         time.sleep(seconds)
 
     one.sleep = wait
-    one.cache.first_rest_s = one.cache.longest_rest_s  # longer than this test takes on a slow machine
+    one.cache.first_pause_s = one.cache.longest_pause_s  # longer than this test takes on a slow machine
     road.block()
     one.write(key, Change(add=("n", 1)))
     assert (len(asked), len(waited)) == (1, 1)

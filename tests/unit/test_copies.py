@@ -4,7 +4,8 @@ import pytest
 from servers import Server, Servers
 
 from hopproof.handler import Change, SessionConflict, SessionRefused, SessionStoreUnavailable
-from hopproof.memcached.copies import LEASE, LEASE_S, MARK_S, name_of
+from hopproof.memcached.copies import LEASE, LEASE_S, name_of
+from hopproof.memcached.marks import MARK_S
 
 NEW, OLD = {"a": 2}, {"a": 1}
 

@@ -270,3 +270,21 @@ def test_10_000_operations_in_200_sessions_are_decided() -> None:
             for _ in range(50)
         ]
         assert unexplained(lived(planned, Visit(f"tabs-0.{session}"))) is None
+
+
+def test_many_appends_that_an_outage_swallowed_leave_the_search_small(monkeypatch):
+    """As when the database is killed on a slow machine: each alone may or may not have happened."""
+    monkeypatch.setattr(linearizability, "MAX_CONFIGURATIONS", 1000)
+    lost = [me.append(f"lost {n}", status=LOST, at=(1, 9)) for n in range(14)]
+    story = [me.append("a", 1, at=(0, 0.5)), *lost, me.append("b", 2, at=(2, 3))]
+
+    assert unexplained([*story, me.read({"items": ["a", "b"]}, at=(4, 5))]) is None
+    wrong = me.read({"items": ["b"]}, at=(4, 5))
+    assert unexplained([*story, wrong]) is wrong
+
+
+def test_an_append_whose_answer_was_lost_may_still_be_in_the_list():
+    lost = me.append("lost", status=LOST, at=(1, 9))
+    seen = me.read({"items": ["lost", "b"]}, at=(4, 5))
+
+    assert unexplained([lost, me.append("b", 2, at=(2, 3)), seen]) is None

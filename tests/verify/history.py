@@ -97,7 +97,7 @@ def operation_of(answer: Answer, sent_id: str | None, **who_and_what: Any) -> Op
     """Return the record of an answer. who_and_what: the fields that are not in an answer."""
     cookie: Cookie = "kept"
     if answer.set_cookie is not None:
-        cookie = "cleared" if "max-age=-1" in answer.set_cookie.lower() else "set"
+        cookie = "cleared" if answer.clears_cookie else "set"
     return Operation(
         outcome=answer.outcome,
         status=answer.status,

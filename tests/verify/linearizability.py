@@ -52,7 +52,13 @@ def _is_linearizable(operations: Sequence[Operation], until: int = FOREVER) -> b
     # have no effect, and sets that no read shows, which explain nothing.
     shown = [v for o in operations if o.act == "read" and is_known(o) for v in o.result["data"].values()]
     begun = [o for o in operations if o.invoked <= until]
-    calls = [o for o in begun if is_known(o) or (o.act != "read" and (o.act != "set" or o.value in shown))]
+    never_seen = _never_seen(operations, [o for o in operations if is_known(o)])
+    calls = [
+        o
+        for o in begun
+        if is_known(o)
+        or (o.act != "read" and (o.act != "set" or o.value in shown) and (o.key, o.value) not in never_seen)
+    ]
     calls.sort(key=lambda o: o.invoked)
     known = [is_known(o) for o in calls]
     ends = [o.completed if is_known(o) else FOREVER for o in calls]
@@ -85,6 +91,20 @@ def _is_linearizable(operations: Sequence[Operation], until: int = FOREVER) -> b
             raise Undecided(f"{len(calls)} operations of {calls[0].visit}")
         stack.extend(configuration for *_, configuration in sorted(following, key=lambda f: f[:2]))
     return False
+
+
+def _never_seen(operations: Sequence[Operation], known: Sequence[Operation]) -> set[tuple[str | None, Any]]:
+    """Return the (key, value) of appends that had not taken effect when the last answer, a read, came.
+
+    A list that is neither set nor removed only grows, so an item that the last read lacks was never in it.
+    What such an append does afterwards no answer shows. Leaving them out keeps an outage's searches small.
+    """
+    last = max(known, key=lambda o: o.invoked, default=None)
+    if last is None or last.act != "read" or any(o.completed > last.invoked for o in known if o is not last):
+        return set()
+    shrinking = {o.key for o in operations if o.act in ("set", "remove")}
+    appends = {(o.key, o.value) for o in operations if o.act == "append" and o.key not in shrinking}
+    return {(key, value) for key, value in appends if value not in last.result["data"].get(key, ())}
 
 
 def _twins(calls: Sequence[Operation], known: Sequence[bool]) -> list[int | None]:

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from http.cookies import SimpleCookie
+from http.cookies import Morsel, SimpleCookie
 from itertools import pairwise
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
@@ -52,8 +52,17 @@ class Answer:
         return outcome_of(self.status, self.server, is_sent=self.is_sent)
 
     @property
+    def clears_cookie(self) -> bool:
+        """True if the answer makes a browser forget a cookie, in whichever of the usual spellings."""
+        return any(_clears(morsel) for morsel in SimpleCookie(self.set_cookie or "").values())
+
+    @property
     def request_id(self) -> str | None:
         return self.headers.get("X-Request-ID")
+
+
+def _clears(morsel: Morsel[str]) -> bool:
+    return morsel["max-age"].startswith(("-", "0")) or "1970" in morsel["expires"]
 
 
 class Visitor:
@@ -124,7 +133,7 @@ class Visitor:
     def _keep_cookies(self, set_cookies: list[str]) -> None:
         for text in set_cookies:
             for name, morsel in SimpleCookie(text).items():
-                if morsel["max-age"].startswith(("-", "0")) or "1970" in morsel["expires"]:
+                if _clears(morsel):
                     self._cookies.pop(name, None)
                 else:
                     self._cookies[name] = morsel.value

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import logging
-import marshal
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import replace
 from typing import cast
 
+from .entries import Entries
 from .handler import (
     NOBODY,
     Change,
@@ -22,7 +21,6 @@ from .handler import (
     SessionHandler,
     UserSessions,
 )
-from .ijson import encode
 from .limits import MAX_MODIFY_ATTEMPTS, TOUCH_AFTER_S
 
 log = logging.getLogger(__name__)
@@ -62,14 +60,9 @@ class Session(MutableMapping[str, Json]):
         self._was_live = False
         self._user: str | None = None
         self._extendable_s = 0
-        self._data: dict[str, Json] = {}
-        self._set: set[str] = set()
-        self._removed: set[str] = set()
-        # The store's version while _data is known to be that version, else None.
+        self._entries = Entries()
+        # The store's version while the entries are known to be of that version, else None.
         self._version: int | None = None
-        # The stored form of each value that the route got or replaced:
-        # a list or dict can change inside without any call of a method here.
-        self._stored: dict[str, bytes] = {}
 
     @property
     def hop(self) -> Session:
@@ -86,32 +79,25 @@ class Session(MutableMapping[str, Json]):
 
     def __getitem__(self, name: str) -> Json:
         self._read()
-        value = self._data[name]
-        if isinstance(value, (list, dict)):
-            self._remember(name)
-        return value
+        return self._entries.lend(name)
 
     def __contains__(self, name: object) -> bool:
         self._read()
-        return name in self._data
+        return name in self._entries.values
 
     def __iter__(self) -> Iterator[str]:
         self._read()
-        return iter(list(self._data))
+        return iter(list(self._entries.values))
 
     def __len__(self) -> int:
         self._read()
-        return len(self._data)
+        return len(self._entries.values)
 
     # Changes that are saved when the request ends
 
     def __setitem__(self, name: str, value: Json) -> None:
         self._check_unsealed()
-        if name in self._data:
-            self._remember(name)
-        self._data[name] = value
-        self._set.add(name)
-        self._removed.discard(name)
+        self._entries.put(name, value)
 
     def __delitem__(self, name: str) -> None:
         if name not in self:
@@ -121,10 +107,7 @@ class Session(MutableMapping[str, Json]):
     def remove(self, name: str) -> None:
         """Remove the entry if it is there. Unlike del, this needs no reading."""
         self._check_unsealed()
-        self._data.pop(name, None)
-        self._stored.pop(name, None)
-        self._set.discard(name)
-        self._removed.add(name)
+        self._entries.remove(name)
 
     def save(self) -> None:
         """Write the changes; if there are none, extend the expiry when that is due."""
@@ -151,20 +134,19 @@ class Session(MutableMapping[str, Json]):
     def add(self, name: str, n: int = 1) -> int:
         """Add n to the integer under name, 0 if there is none, and return the sum. Atomic."""
         total = self._count(Change(add=(name, n)))
-        if self._was_read or name in self._data:
-            self._data[name] = total
-            self._stored[name] = _frozen(total)
+        if self._was_read or name in self._entries.values:
+            self._entries.note(name, total)
         return total
 
     def append(self, name: str, value: Json) -> int:
         """Append to the list under name, empty if there is none, and return its length. Atomic."""
         length = self._count(Change(append=(name, value)))
-        if self._was_read or name in self._data:
-            items = self._data.get(name)
-            if not isinstance(items, list):  # absent, or made a list by another request since
-                items = self._data[name] = []
-            items.append(value)
-            self._stored[name] = _frozen(items)
+        if self._was_read or name in self._entries.values:
+            items = self._entries.values.get(name)
+            # Absent, or made a list by another request since.
+            before = items if isinstance(items, list) else []
+            before.append(value)
+            self._entries.note(name, before)
         return length
 
     def modify(self, name: str, function: Callable[[Json], Json], default: Json = None) -> Json:
@@ -176,7 +158,7 @@ class Session(MutableMapping[str, Json]):
         """
         self._read()
         self._save_pending()
-        data, version = self._data, self._version
+        data, version = self._entries.values, self._version
         for _ in range(MAX_MODIFY_ATTEMPTS):
             if version is None and self.key is not None:
                 stored = self._handler.read(self.key)
@@ -187,13 +169,13 @@ class Session(MutableMapping[str, Json]):
             except SessionConflict:
                 version = None
                 continue
-            self._data[name] = value
+            self._entries.values[name] = value
             return value
         raise SessionConflict(f"{name!r} was overtaken {MAX_MODIFY_ATTEMPTS} times")
 
     def login(self, user: str) -> None:
         """Make the session the user's, under a new key; the old key is ended, the data stay."""
-        self._write(replace(self._change(), user=user, rotate_to=self._new_key()))
+        self._write(replace(self._entries.change(), user=user, rotate_to=self._new_key()))
         self._user = user
 
     def logout(self) -> None:
@@ -276,33 +258,11 @@ class Session(MutableMapping[str, Json]):
             self._user = stored.user
             self._extendable_s = stored.extendable_s
             self._version = stored.version
-            kept = {name: value for name, value in stored.data.items() if name not in self._removed}
-            self._data = kept | self._data
-
-    def _remember(self, name: str) -> None:
-        if name not in self._stored and name not in self._set:
-            self._stored[name] = _frozen(self._data[name])
-
-    def _change(self) -> Change:
-        """Return the changes of this request that are not stored yet."""
-        touched = self._set | self._stored.keys()
-        changed = {name: self._data[name] for name in touched if self._differs(name)}
-        return Change(set=changed, remove=frozenset(self._removed))
-
-    def _differs(self, name: str) -> bool:
-        """Return whether the value under name differs from the stored one. Raises SessionRefused."""
-        stored, value = self._stored.get(name), self._data[name]
-        if stored is None:
-            return True
-        with contextlib.suppress(ValueError):  # no JSON type: the encoding below names it
-            if _frozen(value) == stored:
-                return False
-        # Different bytes may still be the same JSON: the names of an object have no order.
-        return encode(value, name) != encode(marshal.loads(stored), name)
+            self._entries.load(stored.data)
 
     def _save_pending(self) -> bool:
         """Write the difference to the store; return whether there was any."""
-        change = self._change()
+        change = self._entries.change()
         if change.is_touch:
             return False
         self._write(change)
@@ -315,7 +275,7 @@ class Session(MutableMapping[str, Json]):
         return result
 
     def _rotate(self, user: Nobody | None) -> None:
-        self._write(replace(self._change(), user=user, rotate_to=self._new_key()))
+        self._write(replace(self._entries.change(), user=user, rotate_to=self._new_key()))
 
     def _write(self, change: Change, *, even_if_empty: bool = False) -> int | None:
         self._check_unsealed()
@@ -336,9 +296,7 @@ class Session(MutableMapping[str, Json]):
                     raise
                 result = self._create(change, even_if_empty)
         self._extendable_s = 0  # a change extends the expiry as well
-        self._stored.update((name, _frozen(value)) for name, value in change.set.items())
-        self._set -= change.set.keys()
-        self._removed -= change.remove
+        self._entries.written(change)
         return result
 
     def _create(self, change: Change, even_if_empty: bool) -> int | None:
@@ -355,12 +313,3 @@ class Session(MutableMapping[str, Json]):
         self.key = key
         self._was_live = True
         return result
-
-
-def _frozen(value: Json) -> bytes:
-    """Return a copy of the value as bytes. Equal bytes mean equal values, types included.
-
-    marshal and not JSON: most values are only read, and this is ten times as fast. Version 2, because
-    later ones also write how often an object is used.
-    """
-    return marshal.dumps(value, 2)

@@ -215,7 +215,12 @@ class Visit:
         return self._settled
 
     def release(self) -> None:
-        """Close the session's handler, when the body has been sent. Safe to call twice, and before settle."""
+        """Give back what the session borrowed, when the body has been sent. Safe twice.
+
+        Before settle it means that the route was given up: nothing is saved any more.
+        """
+        if self._settled is None:
+            self._settled = self._seal(None)
         self.session.release()
 
     def _new_key(self) -> bytes:

@@ -1,6 +1,6 @@
 <?php
 
-// The probe API, as webapp/app.py serves it: every request of every path comes here.
+// The probe API, as webapp/probe.py serves it: every request of every path comes here.
 
 declare(strict_types=1);
 

@@ -43,21 +43,18 @@ from typing import TypeVar
 from ..handler import Change, Listed, ListingHandler, SessionError, SessionStoreUnavailable, Stored
 from .cache import Cache, CacheUnavailable, Item
 from .lookout import MARGIN_S, Lookout, Switch
+from .marks import MARK, mark_item, unmark_item
 
 T = TypeVar("T")
 
 # Seconds that a reader has for its SELECT, at worst one less as memcached rounds; then another may try.
 LEASE_S = 3
-# Seconds. Longer than any write that gets an answer, and than a database is likely to stand still.
-MARK_S = 30
-# Attempts at one item. Each failed one means that another request succeeded.
-MAX_ATTEMPTS = 16
 # Rounds of end_user: a user who keeps logging in meanwhile must not keep the server busy for ever.
 MAX_ROUNDS = 8
 # memcached's own limit is 1 MiB for name, value and header.
 MAX_COPY_BYTES = 1_000_000
 
-LEASE, MARK = b"lease ", b"mark "
+LEASE = b"lease "
 
 
 @dataclass(slots=True)
@@ -214,10 +211,10 @@ class CachedHandler:
             raise  # The write may still happen, so mark and switch stay.
         except SessionError:
             with suppress(CacheUnavailable):
-                self._unmark(name, mark)
+                unmark_item(self.cache, name, mark)
             raise
         try:
-            self._unmark(name, mark)
+            unmark_item(self.cache, name, mark)
         except CacheUnavailable:
             self._switch_off_for(self.lookout.ttl_s + MARGIN_S)
         return answer
@@ -226,51 +223,11 @@ class CachedHandler:
         """Put a mark on the item and return it; or turn the switch off for the write, and return None."""
         if self.lookout.off_for_s < 2 * self.lookout.ttl_s:
             try:
-                return self._mark(name)
+                return mark_item(self.cache, name, self._served.pop(name, None))
             except CacheUnavailable:
                 pass
         self._switch_off_for(2 * self.lookout.ttl_s)
         return None
-
-    def _mark(self, name: str) -> bytes:
-        mark = secrets.token_hex(8).encode()
-        item = self._served.pop(name, None)
-        for _ in range(MAX_ATTEMPTS):
-            if item is None:
-                is_marked = self.cache.add(name, _marks([mark]), MARK_S)
-            else:
-                is_marked = self.cache.cas(name, _marks([*_marks_in(item), mark]), item.token, MARK_S)
-            if is_marked:
-                return mark
-            item = self.cache.gets(name)
-        # Too many writers at once: overwrite with a mark that no writer owns. It stays until it expires.
-        self.cache.set(name, _marks([b"nobody"]), MARK_S)
-        return mark
-
-    def _unmark(self, name: str, mark: bytes | None) -> None:
-        """Return when no older copy or lease is there. Raises CacheUnavailable if that is uncertain."""
-        if mark is None:
-            raise CacheUnavailable("the write left no mark in the cache")
-        for _ in range(MAX_ATTEMPTS):
-            item = self.cache.gets(name)
-            if item is None:
-                return
-            marks = _marks_in(item)
-            if marks and mark not in marks:
-                return
-            others = [other for other in marks if other != mark]
-            try:
-                if others:
-                    is_done = self.cache.cas(name, _marks(others), item.token, MARK_S)
-                else:
-                    is_done = self.cache.remove(name, item.token)
-            except CacheUnavailable:
-                if marks:
-                    return  # the mark hides the copies until it expires
-                raise
-            if is_done:
-                return
-        raise CacheUnavailable(f"other requests were faster, {MAX_ATTEMPTS} times")
 
     def _drop_copy(self, name: str) -> None:
         with suppress(CacheUnavailable):
@@ -292,11 +249,3 @@ class CachedHandler:
 
 def name_of(key: bytes) -> str:
     return "s:" + base64.urlsafe_b64encode(key).decode().rstrip("=")
-
-
-def _marks(marks: list[bytes]) -> bytes:
-    return MARK + b" ".join(marks)
-
-
-def _marks_in(item: Item) -> list[bytes]:
-    return item.value.removeprefix(MARK).split(b" ") if item.value.startswith(MARK) else []
