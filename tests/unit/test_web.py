@@ -150,7 +150,7 @@ def test_settling_twice_gives_the_same_answer_and_saves_once(web, handler, error
         lambda session: session.append("cart", "more"),
         lambda session: session.modify("cart", lambda cart: cart),
         lambda session: session.login("ada"),
-        lambda session: session.logout(),
+        lambda session: session.forget_user(),
         lambda session: session.rotate(),
         lambda session: session.destroy(),
         lambda session: session.destroy_all_of_user(),

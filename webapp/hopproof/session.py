@@ -30,8 +30,8 @@ class Session(MutableMapping[str, Json]):
     """One visitor's data for the length of one request.
 
     `session[name] = value` and changes inside a value are saved when the request ends, name by
-    name, so two requests that change different entries both survive. add, append, modify, login, logout,
-    rotate, create and the endings act at once: when they return, the change is stored.
+    name, so two requests that change different entries both survive. add, append, modify, login,
+    forget_user, rotate, create and the endings act at once: when they return, the change is stored.
 
     Without a live session the dict is empty, and the first change creates a session under a new key.
     Every method may raise the errors of SessionHandler.
@@ -178,10 +178,10 @@ class Session(MutableMapping[str, Json]):
         self._write(replace(self._entries.change(), user=user, rotate_to=self._new_key()))
         self._user = user
 
-    def logout(self) -> None:
+    def forget_user(self) -> None:
         """Make the session an anonymous one, under a new key; the old key is ended, the data stay.
 
-        To end the data as well, call destroy.
+        It is no logout on a shared computer, where the data should go, too: that is destroy.
         """
         self._rotate(NOBODY)
         self._user = None
