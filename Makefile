@@ -25,10 +25,10 @@ reload: ## Let the balancer use the changed loadbalancer/haproxy.cfg; a broken o
 	@infra/reload
 
 ##@ Load
-loadtest: ## Visitors that notice lost writes, on the running stack: USERS= DURATION= SHAPE= WORKERS= HOST= (1 min)
+loadtest: ## Load the running stack with visitors that notice lost writes: USERS= DURATION= SHAPE= WORKERS= HOST= (1 min)
 	@loadtests/run
 
-loadtest-ui: ## The same visitors, played from Locust's page: http://127.0.0.1:8089
+loadtest-ui: ## Start the same visitors from Locust's page: http://127.0.0.1:8089
 	@loadtests/run ui
 
 ##@ Look
@@ -42,16 +42,16 @@ sessions: ## Look at sessions, end them, clean: make sessions ARGS="list --user 
 	@infra/sessions $(or $(ARGS),--help)
 
 ##@ Develop
-dev: ## One server on the memory handler, reloading, no engine needed: http://127.0.0.1:8000
+dev: ## Run one server on the memory handler, which reloads; needs no engine: http://127.0.0.1:8000
 	@infra/dev
 
-verify: ## Every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= (8 min)
+verify: ## Judge every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= (8 min)
 	@tests/verify/run
 
-lint: ## The checks that run nothing: code, types, scripts, workflow, words, links, Compose file (10 s)
+lint: ## Check without running anything: code, types, scripts, workflow, words, links, Compose file (10 s)
 	@tests/lint
 
-test: ## Lint, types, all tests and a short verify, beside a running stack (22 min, more on a bare machine)
+test: ## Run lint, types, all tests and a short verify, beside a running stack (22 min, more on a bare machine)
 	@tests/run
 
 compare: ## Show the writes that other session stores lose: reports/compare.html (7 min)
@@ -69,6 +69,6 @@ screenshots: ## Photograph the page for the README, in light and dark: docs/page
 lock: ## Pin the newest versions that the requirements.in allow (needs uv)
 	@infra/lock
 
-help: ## This list
+help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
