@@ -42,7 +42,7 @@ sessions: ## Look at sessions, end them, clean: make sessions ARGS="list --user 
 	@infra/sessions $(or $(ARGS),--help)
 
 ##@ Develop
-dev: ## Run one server on the memory handler, which reloads; needs no engine: http://127.0.0.1:8000
+dev: ## Run one server on the memory handler, with reload and without an engine: http://127.0.0.1:8000
 	@infra/dev
 
 verify: ## Judge every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= (8 min)
