@@ -65,12 +65,6 @@ def test_more_servers_than_the_database_has_connections_for_are_refused(deployme
     assert len(deployment.server_names()) == deployment.servers
 
 
-@pytest.mark.parametrize("count", ["0", "21", "many", "-1"])
-def test_a_senseless_number_of_servers_is_refused(deployment: Deployment, count: str) -> None:
-    done = deployment.script("infra/scale", count, fails=True)
-    assert f"WEB_REPLICAS='{count}' is not a whole number of servers from 1 to 20" in done.stderr
-
-
 def test_a_bad_setting_stops_the_boot_and_says_what_to_type(deployment: Deployment) -> None:
     arguments = [
         "run",

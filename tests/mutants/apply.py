@@ -44,7 +44,7 @@ def places_of(mutants: list[Mutant], sources: dict[Path, str]) -> list[Path]:
 def arguments(mutant: Mutant, folder: Path) -> list[str]:
     """Return pytest's arguments: a name of a test file becomes its path, wherever it lies."""
     found = []
-    for argument in mutant.tests:
+    for argument in mutant.tests.split():
         paths = list((folder / "tests").rglob(argument)) if argument.endswith(".py") else [argument]
         if len(paths) != 1:
             sys.exit(f"mutants: {argument} is there {len(paths)} times; change tests/mutants/mutants.py")
@@ -68,9 +68,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("words", nargs="*", help="only mutants whose harm or tests hold one of these words")
     words = parser.parse_args().words
-    chosen = [m for m in MUTANTS if not words or any(w in f"{m.harm} {' '.join(m.tests)}" for w in words)]
+    chosen = [m for m in MUTANTS if not words or any(w in f"{m.harm} {m.tests}" for w in words)]
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    # Not in git: certificates that images are built with, see infra/extra-ca-from-environment.
+    names += [str(path.relative_to(ROOT)) for path in ROOT.glob("infra/**/extra-ca/*.crt")]
     names = [name for name in names if (ROOT / name).is_file()]
     with tempfile.TemporaryDirectory(prefix="hopproof-mutants-") as temporary:
         folder = Path(temporary)
