@@ -22,7 +22,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 @pytest.fixture
 def whole(deployment: Deployment) -> Iterator[None]:
     """Whatever a test did to the deployment, the next one finds all its servers in rotation."""
-    deployment.wait_for_servers(deployment.servers)
+    deployment.make_whole()
     yield
     deployment.make_whole()
 
