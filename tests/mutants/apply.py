@@ -22,10 +22,20 @@ ROOT = Path(__file__).parents[2]
 NOT_SOURCE = re.compile(r"tests/(unit|contract|integration|browser|mutants)/|docs/|.*\.(md|json|lock)$")
 
 
-def copied(names: list[str], folder: Path) -> None:
-    for name in names:
+def copied(folder: Path) -> dict[Path, str]:
+    """Copy the tree as it is now, uncommitted changes included; return the texts that mutants may change."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    # Not in git: certificates that images are built with, see infra/extra-ca-from-environment.
+    names += [str(path.relative_to(ROOT)) for path in ROOT.glob("infra/**/extra-ca/*.crt")]
+    folder.chmod(0o755)  # containers read it, too
+    sources = {}
+    for name in filter(lambda name: (ROOT / name).is_file(), names):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+        if not NOT_SOURCE.match(name):
+            sources[folder / name] = (folder / name).read_text(errors="surrogateescape")
+    return sources
 
 
 def places_of(mutants: list[Mutant], sources: dict[Path, str]) -> list[Path]:
@@ -52,8 +62,8 @@ def arguments(mutant: Mutant, folder: Path) -> list[str]:
     return found
 
 
-def run(folder: Path, arguments: list[str]) -> tuple[str | None, str]:
-    """Return the test that failed, None if all passed, and what pytest said. An error is no failure."""
+def first_failure(folder: Path, arguments: list[str]) -> str | None:
+    """Return the test that failed, None if all passed. Anything else, such as an error, ends the run."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments]
     # Or a mutant of the same length could be taken for what was compiled in the same second.
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
@@ -61,7 +71,7 @@ def run(folder: Path, arguments: list[str]) -> tuple[str | None, str]:
     failed = re.search(r"^FAILED (?:tests/)?(.*?)(?: - |$)", done.stdout, re.MULTILINE)
     if done.returncode not in (0, 1) or (done.returncode == 1 and failed is None):
         sys.exit(f"mutants: pytest {' '.join(arguments)} could not run:\n{done.stdout}{done.stderr}")
-    return (failed[1] if failed else None), done.stdout
+    return failed[1] if failed else None
 
 
 def main() -> int:
@@ -69,37 +79,25 @@ def main() -> int:
     parser.add_argument("words", nargs="*", help="only mutants whose harm or tests hold one of these words")
     words = parser.parse_args().words
     chosen = [m for m in MUTANTS if not words or any(w in f"{m.harm} {m.tests}" for w in words)]
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    # Not in git: certificates that images are built with, see infra/extra-ca-from-environment.
-    names += [str(path.relative_to(ROOT)) for path in ROOT.glob("infra/**/extra-ca/*.crt")]
-    names = [name for name in names if (ROOT / name).is_file()]
+    if not chosen:
+        sys.exit(f"mutants: none has one of these words: {', '.join(words)}")
+    survived = 0
     with tempfile.TemporaryDirectory(prefix="hopproof-mutants-") as temporary:
         folder = Path(temporary)
-        folder.chmod(0o755)  # containers read it, too
-        copied(names, folder)
-        sources = {}
-        for name in names:
-            if not NOT_SOURCE.match(name):
-                try:
-                    sources[folder / name] = (folder / name).read_text()
-                except UnicodeDecodeError:
-                    continue
-        places = places_of(MUTANTS, sources)
-        for unchanged in dict.fromkeys(tuple(arguments(m, folder)) for m in chosen):
-            if (failed := run(folder, list(unchanged))[0]) is not None:
+        sources = copied(folder)
+        places = dict(zip(MUTANTS, places_of(MUTANTS, sources), strict=True))
+        for unchanged in dict.fromkeys(tuple(arguments(mutant, folder)) for mutant in chosen):
+            if failed := first_failure(folder, list(unchanged)):
                 sys.exit(f"mutants: {failed} fails without any mutant")
-        survived = 0
-        for mutant, path in zip(MUTANTS, places, strict=True):
-            if mutant not in chosen:
-                continue
+        for mutant in chosen:
+            path = places[mutant]
             path.write_text(sources[path].replace(mutant.old, mutant.new))
-            noticed_by, _ = run(folder, arguments(mutant, folder))
+            noticed_by = first_failure(folder, arguments(mutant, folder))
             path.write_text(sources[path])
             survived += noticed_by is None
             verdict = f"red    {noticed_by}" if noticed_by else "GREEN  nothing noticed it"
             print(f"{path.relative_to(folder)!s:34} {mutant.harm:62} {verdict}", flush=True)
-        print(f"{len(chosen) - survived} of {len(chosen)} mutants were noticed")
+    print(f"{len(chosen) - survived} of {len(chosen)} mutants were noticed")
     return 1 if survived else 0
 
 
