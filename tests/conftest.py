@@ -1,4 +1,4 @@
-"""The deployment that tests share, and the tests of each kind counted for the last lines of a run."""
+"""The deployment that tests share, and the count of tests per kind at the end of a run."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def test_cleaning_removes_expired_sessions_and_tells_how_many(world, handler):
 
 
 def test_cleaning_removes_more_rows_than_the_packets_of_an_answer_have_numbers(sql_world):
-    for _ in range(600):  # 256 numbers, then they begin anew
+    for _ in range(600):  # a packet number has 256 values, then it begins again
         sql_world.put()
     sql_world.age(10_000)
 

@@ -1,4 +1,4 @@
-"""The containers: what they may do, what they show, what they refuse."""
+"""The containers: their rights, their settings, and settings that they refuse."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_no_secret_is_in_an_environment_or_an_image(deployment: Deployment) -> N
 def test_the_balancer_cannot_reach_the_database(deployment: Deployment) -> None:
     connect = "exec 3<>/dev/tcp/db/3306"
     assert deployment.container("balancer").exec_run(["timeout", "3", "bash", "-c", connect]).exit_code != 0
-    # The same attempt succeeds where it should, so it can tell.
+    # The same attempt succeeds where it should, so the test can fail.
     assert deployment.containers("web")[0].exec_run(["timeout", "3", "bash", "-c", connect]).exit_code == 0
 
 

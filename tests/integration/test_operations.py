@@ -54,7 +54,7 @@ def test_an_interrupted_deploy_is_completed_by_the_next_and_fails_no_request(
 ) -> None:
     before = deployment.server_names()
     environment = {**os.environ, **deployment.variables}
-    # A group of its own: whoever types Ctrl-C interrupts the commands that the script runs, too.
+    # A process group of its own: Ctrl-C reaches the commands that the script runs, too.
     with subprocess.Popen([ROOT / "infra/deploy"], env=environment, start_new_session=True) as interrupted:
         until(lambda: len(deployment.server_names()) > len(before), "one server more")
         os.killpg(interrupted.pid, signal.SIGTERM)
@@ -147,7 +147,7 @@ BROKEN = {
     "a warning": CONFIGURATION.replace(
         "    default_backend web\n", "    use_backend web if FALSE\n    http-request set-header X y\n"
     ),
-    # Passes the check: that the address is somebody else's shows only when it is taken.
+    # Passes the check: an address of another machine fails only when HAProxy binds to it.
     "no such address": CONFIGURATION.replace("    bind :8404\n", "    bind :8404\n    bind 192.0.2.1:8404\n"),
 }
 
@@ -162,7 +162,7 @@ def test_a_reload_of_a_broken_configuration_is_refused_and_changes_nothing(
     assert BROKEN[broken] != CONFIGURATION
     path.write_text(BROKEN[broken])
     done = deployment.script("infra/reload", fails=True)
-    assert "the balancer goes on with what it has" in done.stderr
+    assert "the balancer keeps its old configuration" in done.stderr
     assert deployment.visitor().show().headers["X-Mark"] == "good"
     crowd.get_around()
     assert crowd.not_ok() == []

@@ -1,4 +1,4 @@
-"""PHP servers in the same rotation, on the same table, with the same cookie: nobody notices the language."""
+"""PHP servers in the same rotation, on the same table, with the same cookie: visitors see no difference."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def kind_of(answer: Answer) -> str:
 
 
 def asked_of(kind: str, ask: Callable[[], Answer]) -> Answer:
-    """Ask until a server of the kind answers, and return that answer."""
+    """Ask until a server of this kind answers; return that answer."""
     answers: list[Answer] = []
 
     def was_asked() -> bool:
@@ -87,7 +87,7 @@ def test_a_counter_rises_by_one_while_the_languages_change(visitor: Visitor) -> 
 def test_php_commits_what_it_acknowledges_whatever_the_servers_globals_say(deployment: Deployment) -> None:
     deployment.sql("SET GLOBAL autocommit = 0")
     try:
-        # PHP connects anew for each request; the web servers keep the connections they have.
+        # PHP connects for each request; the web servers keep their connections.
         visitor = visitor_of(deployment, "php", lambda visitor: visitor.put("cart", ["Sencha"]))
         asked_of("php", lambda: visitor.put("cart", ["Assam"]))
     finally:
@@ -148,7 +148,7 @@ def test_logging_out_everywhere_ends_the_sessions_of_the_user_and_of_nobody_else
     deployment: Deployment, kind: str
 ) -> None:
     while True:
-        deployment.visitor().stateless()  # or five requests would meet the five servers alike for ever
+        deployment.visitor().stateless()  # shifts the turn: each round meets the servers in another order
         user = f"ü-{secrets.token_hex(4)}"
         devices = [deployment.visitor() for _ in range(3)]
         stranger = deployment.visitor()
@@ -164,7 +164,7 @@ def test_logging_out_everywhere_ends_the_sessions_of_the_user_and_of_nobody_else
     assert stranger.show().body["user"] == f"{user}-too"
 
 
-# What an id is worth
+# Ids: unknown, malformed, ended
 
 
 def test_an_id_that_a_visitor_made_up_is_adopted_by_no_language(deployment: Deployment) -> None:
@@ -385,7 +385,7 @@ def test_a_broken_session_is_told_in_the_same_words_and_a_logout_ends_it(
     for kind in SERVER_KINDS:
         shown = asked_of(kind, visitor.show)
         assert (shown.status, shown.body["title"], shown.set_cookie) == (500, "session-broken", None)
-    if "user" not in spoilt:  # that is noticed by who reads it
+    if "user" not in spoilt:  # only a request that reads the user notices this
         added = asked_of("php", lambda: visitor.add("n"))
         assert (added.status, added.body["title"]) == (500, "session-broken")
     copy = visitor.another_tab()

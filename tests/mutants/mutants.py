@@ -73,14 +73,14 @@ MUTANTS = [
     ),
     Mutant(
         "a name that is removed is not checked",
-        "    for key in change.remove:\n        encode(key, key)\n",
+        "    for name in change.remove:\n        encode(name, name)\n",
         "",
         "test_ijson.py -m memory",
     ),
     Mutant(
         "what starts a session is not checked",
-        'f"{_name(name)}:{encode(value, name)}"',
-        'f"{_name(name)}:{json.dumps(value)}"',
+        'f"{_spelled(name)}:{encode(value, name)}"',
+        "f\"{_spelled(name)}:{__import__('json').dumps(value)}\"",
         "test_ijson.py -m mysql",
     ),
     # Paths and names
@@ -92,20 +92,20 @@ MUTANTS = [
     ),
     Mutant(
         "a created name is spelled otherwise than its path",
-        'f"{_name(name)}:{encode(value, name)}"',
+        'f"{_spelled(name)}:{encode(value, name)}"',
         'f"{encode(name, name)}:{encode(value, name)}"',
         "test_keys_of_data.py -m mariadb",
     ),
     Mutant(
         "quotes in a name end its path",
-        'return f"$.{_name(name)}"',
+        'return f"$.{_spelled(name)}"',
         "return f'$.\"{name}\"'",
         "test_keys_of_data.py -m mysql",
     ),
     Mutant(
         "a key in a path may have any length",
-        "if not 1 <= len(key) <= MAX_KEY_LENGTH:",
-        "if not 1 <= len(key):",
+        "if not 1 <= len(name) <= MAX_NAME_LENGTH:",
+        "if not 1 <= len(name):",
         "test_keys_in_paths.py",
     ),
     # Statements
@@ -135,8 +135,8 @@ MUTANTS = [
     ),
     Mutant(
         "a session is created by an upsert",
-        'VALUES (%(key)s, %(data)s, 1, %(user)s, {STARTS_ANEW})"',
-        'VALUES (%(key)s, %(data)s, 1, %(user)s, {STARTS_ANEW}) ON DUPLICATE KEY UPDATE data = %(data)s"',
+        'VALUES (%(key)s, %(data)s, 1, %(user)s, {BEGINS})"',
+        'VALUES (%(key)s, %(data)s, 1, %(user)s, {BEGINS}) ON DUPLICATE KEY UPDATE data = %(data)s"',
         "test_creating.py -m mysql",
     ),
     Mutant(
@@ -208,8 +208,8 @@ MUTANTS = [
     ),
     Mutant(
         "a touch interval of zero is accepted",
-        'whole(env, "SESSION_TOUCH_S", 60, unit="seconds")',
-        'whole(env, "SESSION_TOUCH_S", 60, unit="seconds", least=0)',
+        'whole(env, "SESSION_TOUCH_S", limits.TOUCH_AFTER_S, unit="seconds")',
+        'whole(env, "SESSION_TOUCH_S", limits.TOUCH_AFTER_S, unit="seconds", least=0)',
         "test_config.py",
     ),
     Mutant(
@@ -218,10 +218,41 @@ MUTANTS = [
         "if raw.isdigit()",
         "test_config.py",
     ),
+    Mutant(
+        "a change after the save is lost without an error",
+        "        self.was_used = True\n        if self._is_sealed:\n",
+        "        self.was_used = True\n        if False:\n",
+        "test_web.py",
+    ),
+    Mutant(
+        "the cookie is sent again with every answer",
+        "        if key != self._key:\n",
+        "        if True:\n",
+        "test_web.py",
+    ),
+    Mutant(
+        "a malformed cookie hides the visitor's own",
+        "if name == self.full_name and SESSION_ID.fullmatch(value):\n                return value",
+        "if name == self.full_name:\n                return value if SESSION_ID.fullmatch(value) else None",
+        "test_session_cookie.py",
+    ),
+    # A server that is not as it should be
+    Mutant(
+        "the server's global decides whether changes are committed",
+        '    "autocommit": "1",\n',
+        "",
+        "test_hostile_globals.py -m mysql",
+    ),
+    Mutant(
+        "a connection to a server that is not the primary is kept",
+        "in OUTCOME_UNKNOWN | NOT_DONE:\n                self.abandon()",
+        "in OUTCOME_UNKNOWN | NOT_DONE:\n                pass",
+        "test_hostile_globals.py -m mysql",
+    ),
     # Copies
     Mutant(
         "every request probes a cache that is away",
-        "            self._until = self.now() + self._rest_s  # so that",
+        "            self._until = self.now() + self._pause_s  # so that",
         "            self._until += 0  # so that",
         "test_breaker.py",
     ),
@@ -264,7 +295,7 @@ MUTANTS = [
     ),
     Mutant(
         "what failed may have happened",
-        '[o for o in operations if o.outcome != "failed" and',
+        '[o for o in operations if o.outcome != "refused" and',
         "[o for o in operations if",
         "test_linearizability.py",
     ),
@@ -282,8 +313,8 @@ MUTANTS = [
     ),
     Mutant(
         "one graceful fault may cost answers",
-        'Fault("rolling deploy", rolling_deploy)',
-        'Fault("rolling deploy", rolling_deploy, NO_SERVER)',
+        'Fault("rolling deploy", servers.rolling_deploy)',
+        'Fault("rolling deploy", servers.rolling_deploy, NO_SERVER)',
         "test_verdict.py",
     ),
     Mutant(

@@ -1,4 +1,4 @@
-"""The real compose file: as it runs here already, or as a project of its own beside that."""
+"""A deployment of the real compose file: the one that runs here, or a project of its own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UNHEALTHY = re.compile(r"\((health: starting|unhealthy)\)")
 
 
 def until(condition: Callable[[], T], what: str, deadline_s: float = 30, rest_s: float = 0.1) -> T:
-    """Return the condition's first true value. Fails with what was seen last."""
+    """Return the condition's first true value. Fails with the last value seen."""
     end = time.monotonic() + deadline_s
     while True:
         seen = condition()
@@ -40,10 +40,10 @@ def until(condition: Callable[[], T], what: str, deadline_s: float = 30, rest_s:
 
 
 def freeze(container: Container) -> None:
-    """Stop a container's processes where they stand, `unpause` lets them go on.
+    """Freeze a container's processes; `unpause` lets them go on.
 
-    A process that waits for its disk cannot be stopped that moment, and runc gives up within milliseconds:
-    to try again is the caller's business (https://github.com/opencontainers/runc/pull/4388).
+    A process that waits for its disk cannot be frozen at that moment, and runc gives up within milliseconds,
+    so the caller has to try again (https://github.com/opencontainers/runc/pull/4388).
     """
 
     def is_frozen() -> bool:
@@ -66,7 +66,7 @@ class Stack:
         self.url = url
         self.servers = servers
         self.docker = docker.from_env()
-        # Compose's own variable: the file, and what lies on top of it.
+        # Compose's own variable: the file, and overlays on top of it.
         self.variables = {"COMPOSE_FILE": str(ROOT / "docker-compose.yml")}
 
     def script(
@@ -101,7 +101,7 @@ class Stack:
         self.script("infra/wait-for-servers", str(count))
 
     def thaw(self) -> None:
-        """Start and unpause whatever stands still."""
+        """Start and unpause every container that stands still."""
         for service in LASTING:
             for container in self.containers(service):
                 if container.status == "paused":
@@ -110,7 +110,7 @@ class Stack:
                     container.start()
 
     def wait_for_database(self) -> None:
-        """Return when Docker, too, has noticed that the database is healthy."""
+        """Return when Docker has also found the database healthy."""
 
         def status() -> str:
             health: str = self.container("db").attrs["State"]["Health"]["Status"]
@@ -151,12 +151,12 @@ class Stack:
         if self.is_whole():
             return
         self.thaw()
-        # The database itself: what a sabotaged server says of its store is not to be believed.
+        # Asked directly, because a sabotaged server may lie about its store.
         until(lambda: self.runs_sql("SELECT 1"), "an answer of the database", 60)
         self.wait_for_servers(self.servers)
 
     def runs_sql(self, statement: str) -> bool:
-        """Run a statement, and say whether the database did it: it may be away."""
+        """Run a statement; return whether the database answered."""
         try:
             self.sql(statement)
         except (AssertionError, docker.errors.APIError):
@@ -187,7 +187,7 @@ class Stack:
         return only
 
     def server_names(self, *kinds: str) -> set[str]:
-        """The names that the running servers sign with, of all kinds unless some are given."""
+        """The names of the running servers, of all kinds unless some are given."""
         return {
             f"{kind}-{container.id[:12]}"
             for kind in kinds or SERVER_KINDS
@@ -271,7 +271,7 @@ def ask_every_server(
 
 
 def _free_port() -> int:
-    # Below the ports that outgoing connections take: the images are still to be built when this is chosen.
+    # Below the ports of outgoing connections, which could take it while the images are built.
     for port in random.sample(range(20000, 32000), 100):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
