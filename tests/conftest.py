@@ -21,8 +21,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 @pytest.fixture
 def whole(deployment: Deployment) -> Iterator[None]:
-    """A deployment with all its servers in rotation, before the test and again after it."""
-    deployment.wait_for_servers(deployment.servers)
+    """Whatever a test did to the deployment, the next one finds all its servers in rotation."""
+    deployment.make_whole()
     yield
     deployment.make_whole()
 

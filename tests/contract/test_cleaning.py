@@ -130,6 +130,23 @@ def test_cleaning_waits_for_no_live_session(sql_world):
         assert sql_world.new_handler().clean() == 3
 
 
+def test_cleaning_spares_a_session_that_was_touched_while_it_looked(sql_world):
+    key = sql_world.put(a=1)
+    sql_world.age(1800)
+    handler = sql_world.new_handler()
+    handler.read(key)
+    connection_id = handler._connection.thread_id()
+    with sql_world.server.admin() as admin, ThreadPoolExecutor(1) as executor:
+        admin.ask("BEGIN")
+        admin.ask("UPDATE sessions SET expires_at = expires_at + 1000 WHERE id = %s", key)
+        removed = executor.submit(handler.clean)
+        until(lambda: sql_world.admin.sees(connection_id, "updating", "Updating"))
+        admin.ask("COMMIT")
+
+        assert removed.result() == 0
+    assert handler.read(key).data == {"a": 1}
+
+
 def test_a_cleaner_lets_the_next_one_work(sql_world):
     sql_world.new_handler().clean()
 

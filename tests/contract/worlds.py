@@ -133,7 +133,9 @@ class CachedWorld:
 
     def put(self, user: str | None = None, /, **data: Json) -> bytes:
         key = put(self.new_handler(), user, data)
-        self.new_handler().read(key)  # so that there is a copy to be wrong
+        reader = self.new_handler()
+        reader.read(key)  # so that there is a copy to be wrong
+        reader.close()
         return key
 
     def close(self) -> None:
