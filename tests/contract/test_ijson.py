@@ -1,4 +1,4 @@
-"""What is not I-JSON (RFC 7493) is refused by name, before a store can make something else of it.
+"""A value that is not I-JSON (RFC 7493) is refused by name, before a store could change it.
 
 Each value has a test of its own in tests/unit/test_ijson_values.py. Here, all of them together go every way
 into every store.
@@ -16,7 +16,7 @@ NOT_I_JSON = ("not-i-json", "bad")
 
 
 def refusals(handler, key, changes):
-    """Return for each change why it was refused and which name it has told, None if it was made."""
+    """Return for each change the reason of its refusal and the name in it, None if it was made."""
     told = {}
     for what, change in changes.items():
         told[what] = None
@@ -79,7 +79,7 @@ def test_a_change_with_one_bad_key_changes_nothing(world, handler, change):
     assert content(handler, key) == before
 
 
-# The last shows that a refusal is not the answer to everything. By their spelling: 1 and True are one key.
+# The last shows that not everything is refused. By their spelling, because 1 and True are one key of a dict.
 NAMES = {ascii(name): name for name in [*BAD_NAMES, "good"]}
 REFUSALS = {text: ("not-i-json", name) for text, name in NAMES.items()} | {"'good'": None}
 

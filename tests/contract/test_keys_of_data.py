@@ -1,4 +1,4 @@
-"""A key is any text. To a database it is a path, to a driver a template; neither may show through."""
+"""A name is any text. A database takes it for a path, a driver for a template; neither may change it."""
 
 from worlds import new_key
 
@@ -48,7 +48,7 @@ KEYS = [
 ]
 NEIGHBOURS = {"neighbour": 1, "A neighbour": [2]}
 
-# All of them in one session: a key that is mistaken for another, or lost, is what the dicts differ in.
+# All of them in one session: a name that is mistaken for another, or lost, makes the dicts differ.
 
 
 def test_any_key_can_be_created_and_then_replaced(handler):

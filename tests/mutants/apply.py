@@ -1,7 +1,7 @@
 """Apply one mutant after another to a copy of the tree, and show which test noticed each.
 
 Ends with 1 if one was not noticed, and at once if a mutant's text is not in exactly one file any more,
-or if a test that is to notice one fails without it.
+or if a test that must notice one fails without it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from mutants import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
-# Never a mutant's place: the tests themselves, and words about the code.
+# Mutants never change the tests themselves, or texts about the code.
 NOT_SOURCE = re.compile(r"tests/(unit|contract|integration|browser|mutants)/|docs/|.*\.(md|json|lock)$")
 
 
@@ -65,7 +65,7 @@ def arguments(mutant: Mutant, folder: Path) -> list[str]:
 def first_failure(folder: Path, arguments: list[str]) -> str | None:
     """Return the test that failed, None if all passed. Anything else, such as an error, ends the run."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments]
-    # Or a mutant of the same length could be taken for what was compiled in the same second.
+    # Otherwise a mutant of the same length could be taken for code compiled in the same second.
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     failed = re.search(r"^FAILED (?:tests/)?(.*?)(?: - |$)", done.stdout, re.MULTILINE)

@@ -78,7 +78,7 @@ MUTANTS = [
         "test_ijson.py -m memory",
     ),
     Mutant(
-        "what starts a session is not checked",
+        "the first value of a session is not checked",
         'f"{_spelled(name)}:{encode(value, name)}"',
         "f\"{_spelled(name)}:{__import__('json').dumps(value)}\"",
         "test_ijson.py -m mysql",
@@ -152,13 +152,13 @@ MUTANTS = [
         "test_rotating.py -m mysql",
     ),
     Mutant(
-        "cleaning removes what was touched meanwhile",
+        "cleaning removes a session that was touched meanwhile",
         "DELETE FROM sessions WHERE id IN %(keys)s AND {DUE}",
         "DELETE FROM sessions WHERE id IN %(keys)s",
         "test_cleaning.py -m mysql",
     ),
     Mutant(
-        "what is replaced counts towards the size",
+        "a replaced value counts towards the size",
         '" - ".join(["OCTET_LENGTH(data) + %(grows_by)s", *replaced])',
         '"OCTET_LENGTH(data) + %(grows_by)s"',
         "test_sizes.py -m mysql",
@@ -236,7 +236,7 @@ MUTANTS = [
         "if name == self.full_name:\n                return value if SESSION_ID.fullmatch(value) else None",
         "test_session_cookie.py",
     ),
-    # A server that is not as it should be
+    # Broken or misconfigured servers
     Mutant(
         "the server's global decides whether changes are committed",
         '    "autocommit": "1",\n',
@@ -274,7 +274,7 @@ MUTANTS = [
         "if 0 <= age_s and",
         "test_copies.py",
     ),
-    # What judges
+    # The judges: checkers, verdict and gates
     Mutant(
         "an item that is twice in a list is no violation",
         "if counts[o.value] != 1:",
@@ -294,7 +294,7 @@ MUTANTS = [
         "test_linearizability.py",
     ),
     Mutant(
-        "what failed may have happened",
+        "a refused operation may have happened",
         '[o for o in operations if o.outcome != "refused" and',
         "[o for o in operations if",
         "test_linearizability.py",

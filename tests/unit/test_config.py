@@ -7,7 +7,7 @@ import pytest
 from config import Config, ConfigError, read_config, whole
 
 ENV_EXAMPLE = Path(__file__).parents[2] / ".env.example"
-# Wired by docker-compose.yml: nothing that anybody should set.
+# Wired by docker-compose.yml, not to be set by a user.
 WIRED = {"DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD_FILE", "MEMCACHED_HOST", "MEMCACHED_PORT"}
 
 
@@ -87,7 +87,7 @@ def test_what_is_not_a_whole_number_is_refused_with_what_to_type(raw):
 
 
 def complaint(name, raw):
-    """Return the setting that the boot is stopped for, None if it is not."""
+    """Return the setting that stops the boot, None if none does."""
     try:
         read_config({name: raw})
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""What may be stored: every value and name, on the function that all handlers ask before they store."""
+"""Values and names that may be stored, or not: on the function that all handlers call before they store."""
 
 import json
 

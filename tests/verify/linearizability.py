@@ -97,7 +97,7 @@ def _never_seen(operations: Sequence[Operation], known: Sequence[Operation]) -> 
     """Return the (key, value) of appends that had not taken effect when the last answer, a read, came.
 
     A list that is neither set nor removed only grows, so an item that the last read lacks was never in it.
-    What such an append does afterwards no answer shows. Leaving them out keeps an outage's searches small.
+    No answer shows a later effect of such an append. Leaving them out keeps an outage's searches small.
     """
     last = max(known, key=lambda o: o.invoked, default=None)
     if last is None or last.act != "read" or any(o.completed > last.invoked for o in known if o is not last):
