@@ -21,7 +21,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 @pytest.fixture
 def whole(deployment: Deployment) -> Iterator[None]:
-    """Whatever a test did to the deployment, the next one finds all its servers in rotation."""
+    """A deployment with all its servers in rotation, before the test and again after it."""
     deployment.make_whole()
     yield
     deployment.make_whole()

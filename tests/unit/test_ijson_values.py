@@ -1,4 +1,4 @@
-"""What may be stored: every value and name, on the function that all handlers ask before they store."""
+"""Every value and name that may be stored, on the function that all handlers ask before they store."""
 
 import json
 
