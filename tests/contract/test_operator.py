@@ -452,7 +452,7 @@ def process(sql_world, tmp_path):
     started = []
 
     def start(*arguments):
-        command = [sys.executable, "-m", "hopproof", *arguments]
+        command = [sys.executable, "-m", "hopproof_operator", *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
         # As at a terminal: tests in the background ignore Ctrl-C, and this process would inherit that.
         started.append(subprocess.Popen(command, env=env, preexec_fn=heed_ctrl_c, **pipes))
