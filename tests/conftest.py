@@ -21,7 +21,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 @pytest.fixture
 def whole(deployment: Deployment) -> Iterator[None]:
-    """Return with all servers of the deployment in rotation, before a test that uses it and after it."""
+    """A deployment with all its servers in rotation, before the test and again after it."""
     deployment.make_whole()
     yield
     deployment.make_whole()

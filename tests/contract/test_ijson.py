@@ -1,4 +1,4 @@
-"""A value that is not I-JSON (RFC 7493) is refused by name, before a store could change it.
+"""A value that is not I-JSON (RFC 7493) is refused by name, before a store can make something else of it.
 
 Each value has a test of its own in tests/unit/test_ijson_values.py. Here, all of them together go every way
 into every store.

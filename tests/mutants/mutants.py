@@ -274,7 +274,7 @@ MUTANTS = [
         "if 0 <= age_s and",
         "test_copies.py",
     ),
-    # The judges: checkers, verdict and gates
+    # Checkers, and the verdict on them
     Mutant(
         "an item that is twice in a list is no violation",
         "if counts[o.value] != 1:",

@@ -1,4 +1,4 @@
-"""Values and names that may be stored, or not: on the function that all handlers call before they store."""
+"""Every value and name that may be stored, on the function that all handlers ask before they store."""
 
 import json
 

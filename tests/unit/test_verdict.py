@@ -24,7 +24,7 @@ WRONG = [*WELL, me.read({"n": 1})]
 
 # 0: no answer.
 STATUSES = (0, 400, 401, 409, 429, 500, 502, 503, 504)
-# The statuses that each fault excuses besides ok. All other faults are graceful and excuse none.
+# Statuses allowed under each fault instead of ok. The others are graceful: none is allowed.
 EXCUSED = {
     "server-killed": {502, 503, 504},
     "server-frozen": {502, 503, 504},
