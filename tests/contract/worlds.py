@@ -55,7 +55,7 @@ class MemoryWorld:
     _seconds: float = 1_000_000.0
 
     def new_handler(self, **settings: Any) -> MemoryHandler:
-        # What makes two of them one store is the dict and its lock.
+        # The dict and its lock make two of them one store.
         return replace(self._first, now=lambda: self._seconds, **settings)
 
     def age(self, seconds: float) -> None:
@@ -133,7 +133,9 @@ class CachedWorld:
 
     def put(self, user: str | None = None, /, **data: Json) -> bytes:
         key = put(self.new_handler(), user, data)
-        self.new_handler().read(key)  # so that there is a copy to be wrong
+        reader = self.new_handler()
+        reader.read(key)  # so that there is a copy to be wrong
+        reader.close()
         return key
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ README = (ROOT / "README.md").read_text()
 PAGES = {page.name: page.read_text() for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
 every_page = pytest.mark.parametrize("page", PAGES)
 
-# Of MySQL and gunicorn: named in an explanation, used nowhere here.
+# Names of MySQL and gunicorn that an explanation mentions and no code uses.
 FOREIGN = {"innodb_buffer_pool_size", "gevent_pywsgi"}
 
 # Made on the machine that runs it, so not in a clone.
@@ -44,7 +44,7 @@ SHOWN_BY = [name for _, _, tests in GUARANTEES for name in re.findall(r"`(test_\
 
 
 def part(text: str, heading: str) -> str:
-    """Return what stands under a heading, up to the next one of any level."""
+    """Return the text under a heading, up to the next one of any level."""
     found = re.search(rf"^#+ {re.escape(heading)}.*?\n(.*?)(?=^#|\Z)", without_code(text), re.M | re.S)
     assert found is not None, f"there is no heading {heading!r}"
     return found[1].strip()
@@ -112,7 +112,7 @@ def test_the_ratios_of_the_pages_are_the_published_ones() -> None:
     ) in " ".join(PAGES["design.md"].split())
 
 
-# What the pages name
+# Names on the pages
 
 
 def test_the_table_of_guarantees_is_found() -> None:

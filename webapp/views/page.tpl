@@ -101,7 +101,7 @@ So the server above changes, and nothing else does.</p>
 <form method="post" action="/logout#you"><button>Log out</button></form>
 <form method="post" action="/logout-everywhere#you"><button>Log out everywhere</button></form>
 </div>
-<p class="note">Whatever ends a session ends its tea with it, on every server at once. To see a second one,
+<p class="note">The end of a session ends its tea, too, on every server at once. To see a second session,
 log in as {{user}} in another browser or a private window, and visit again here.</p>
 % end
 </section>

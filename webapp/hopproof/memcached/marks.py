@@ -18,7 +18,7 @@ MARK = b"mark "
 
 
 def mark_item(cache: Cache, name: str, item: Item | None) -> bytes:
-    """Put a new mark on the item and return it. item: as it was seen last, None if it was not."""
+    """Put a new mark on the item and return it. item: as it was seen last, or None."""
     mark = secrets.token_hex(8).encode()
     for _ in range(MAX_ATTEMPTS):
         if item is None:

@@ -58,7 +58,7 @@ class MySQLHandler:
     def close(self) -> None:
         self.connection.close()
 
-    # One column instead of six, because each costs a description to read.
+    # One column, because each costs a description to read.
     # JSON_EXTRACT tells MariaDB, which keeps JSON as text, that the data are no string. HEX, because a
     # user that is not UTF-8 becomes NULL in one database, and another text in the other.
     READ = f"""SELECT JSON_ARRAY({INTACT}, JSON_EXTRACT(data, '$'), version, HEX(`user`),
