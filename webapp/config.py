@@ -82,7 +82,7 @@ class Config:
         except OSError as error:
             raise ConfigError(
                 f"DB_PASSWORD_FILE={self.db_password_file!r} cannot be read ({error.strerror}); "
-                "`make up` writes the secrets and mounts them"
+                "the service `secrets` of docker-compose.yml makes it; type: make up"
             ) from error
 
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from verify.deployment import Deployment, until
+from verify.deployment import Deployment, readable_secrets, until
 from verify.visitor import Visitor
 
 SERVICES = ("balancer", "web", "janitor", "db")
@@ -41,10 +41,35 @@ def test_only_the_balancer_publishes_a_port_and_only_on_this_machine(deployment:
 def test_no_secret_is_in_an_environment_or_an_image(deployment: Deployment) -> None:
     secrets = [path.read_text() for path in (deployment.folder / "secrets").iterdir()]
     assert len(secrets) == 5
-    for service in (*SERVICES, "schema"):
+    for service in (*SERVICES, "schema", "secrets"):
         for container in deployment.containers(service):
-            shown = f"{container.attrs}{container.image.attrs}{container.image.history()}"
+            image = container.image
+            shown = f"{container.attrs}{image.attrs}{image.history()}{container.logs().decode()}"
             assert not any(secret in shown for secret in secrets), service
+
+
+@pytest.mark.parametrize(("service", "user"), [("db", "root"), ("web", "web"), ("janitor", "janitor")])
+def test_a_container_reads_its_own_password_and_no_other(
+    deployment: Deployment, service: str, user: str
+) -> None:
+    for container in deployment.containers(service):
+        assert readable_secrets(container) == [f"db_{user}_password"]
+        assert container.exec_run(["touch", "/run/secrets/new"]).exit_code != 0
+
+
+def test_the_balancer_sees_no_password(deployment: Deployment) -> None:
+    assert readable_secrets(deployment.container("balancer")) == []
+
+
+def test_the_job_that_makes_the_passwords_has_no_network_and_few_rights(deployment: Deployment) -> None:
+    host = deployment.container("secrets").attrs["HostConfig"]
+    assert (host["NetworkMode"], host["ReadonlyRootfs"], host["CapDrop"]) == ("none", True, ["ALL"])
+    # Engines differ in whether they keep the prefix.
+    assert {name.removeprefix("CAP_") for name in host["CapAdd"]} == {"CHOWN", "DAC_READ_SEARCH"}
+    writable = {
+        mount["Destination"] for mount in deployment.container("secrets").attrs["Mounts"] if mount["RW"]
+    }
+    assert writable == {"/run/secrets"}
 
 
 def test_the_balancer_cannot_reach_the_database(deployment: Deployment) -> None:

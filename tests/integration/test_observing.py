@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from verify.deployment import ROOT, Deployment, freeze, until
+from verify.deployment import ROOT, Deployment, freeze, readable_secrets, until
 from verify.visitor import Visitor
 
 OBSERVE = ROOT / "infra/observe"
@@ -193,9 +193,8 @@ def test_the_crawler_can_only_look_and_reaches_the_database_only(
     attributes = deployment.container("crawler").attrs
     host = attributes["HostConfig"]
     joined = attributes["NetworkSettings"]["Networks"]
-    secrets = {mount["Destination"] for mount in attributes["Mounts"] if mount["Type"] == "bind"}
     assert joined.keys() == {f"{deployment.project}_{name}" for name in ("store", "observe")}
-    assert secrets == {"/run/secrets/db_operator_reader_password"}
+    assert readable_secrets(deployment.container("crawler")) == ["db_operator_reader_password"]
     assert (host["ReadonlyRootfs"], host["CapDrop"], host["PortBindings"] or {}) == (True, ["ALL"], {})
 
 

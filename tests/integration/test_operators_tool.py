@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from verify.deployment import Deployment, ask_every_server
+from verify.deployment import LIST_READABLE_SECRETS, Deployment, ask_every_server
 
 
 def listed(deployment: Deployment, user: str) -> list[dict[str, Any]]:
@@ -27,6 +27,13 @@ def test_an_operator_finds_a_users_sessions_and_ends_them_on_every_server(deploy
     late = grace.add("n")
     assert (late.status, late.body["title"]) == (409, "session-gone")
     assert ada.show().body["user"] == "ada"
+
+
+def test_the_tool_reads_its_own_passwords_and_no_other(deployment: Deployment) -> None:
+    deployment.script("infra/sessions", "--help")  # builds the image
+    run = ("--profile", "operator", "run", "--rm", "--no-deps", "-T", "--entrypoint", "bash", "operator")
+    shown = deployment.script("infra/compose", *run, "-c", LIST_READABLE_SECRETS).stdout
+    assert shown.split() == ["db_operator_password", "db_operator_reader_password"]
 
 
 def test_a_broken_session_is_told_to_its_visitor_only_until_an_operator_ends_it(

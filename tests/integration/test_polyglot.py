@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from counting import CountingVisitors
 
-from verify.deployment import Deployment, ask_every_server, freeze, until
+from verify.deployment import Deployment, ask_every_server, freeze, readable_secrets, until
 from verify.faults import FAULTS
 from verify.guarantees import GUARANTEES
 from verify.matrix import line
@@ -38,6 +38,11 @@ def _php_servers_are_in_rotation(deployment: Deployment) -> Iterator[None]:
     os.environ.update(before)
     deployment.script("infra/compose", "up", "--detach", "--wait", "--no-deps", "balancer")
     deployment.wait_for_servers(deployment.servers)
+
+
+def test_a_php_server_reads_the_password_of_the_web_servers_and_no_other(deployment: Deployment) -> None:
+    for container in deployment.containers("php"):
+        assert readable_secrets(container) == ["db_web_password"]
 
 
 def kind_of(answer: Answer) -> str:

@@ -94,12 +94,31 @@ def test_a_table_that_somebody_else_made_is_refused_and_left_alone(
 def test_a_volume_with_other_secrets_is_refused_with_what_to_do(
     deployment: Deployment, schema: Path, tmp_path: Path
 ) -> None:
-    other = {"HOPPROOF_STATE": str(tmp_path / "other")}
-    shutil.copytree(deployment.folder, other["HOPPROOF_STATE"], ignore=shutil.ignore_patterns("secrets"))
-    deployment.script("infra/secrets", **other)
-    done = deployment.script("infra/compose", "run", "--rm", "--no-deps", "schema", fails=True, **other)
+    state = tmp_path / "other"
+    shutil.copytree(deployment.folder, state)
+    for path in (state / "secrets").iterdir():
+        path.chmod(0o644)
+        path.write_text("0" * 64)
+    for script in ("infra/secrets", "infra/up"):
+        done = deployment.script(script, fails=True, HOPPROOF_STATE=str(state))
+        assert "made with other secrets" in done.stderr
+        assert "make clean" in done.stderr
+    assert sessions(deployment) == [['{"n": 1}']]
+    # The right ones are still where the containers read them.
+    apply(deployment, schema)
+
+
+def test_the_schema_job_refuses_a_database_that_has_another_root_password(
+    deployment: Deployment, schema: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(deployment.folder / "secrets", tmp_path / "secrets")
+    tmp_path.joinpath("secrets/db_root_password").chmod(0o644)
+    tmp_path.joinpath("secrets/db_root_password").write_text("0" * 64)
+    tmp_path.joinpath("secrets").chmod(0o755)
+    other = ["run", "--rm", "--no-deps", "--volume", f"{tmp_path}/secrets:/run/secrets:ro", "schema"]
+    done = deployment.script("infra/compose", *other, fails=True)
     assert "made with other secrets" in done.stderr
-    assert "make clean" in done.stderr
+    assert "docker compose down --volumes" in done.stderr
     assert sessions(deployment) == [['{"n": 1}']]
 
 

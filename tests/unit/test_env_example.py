@@ -11,7 +11,8 @@ from config import read_config
 
 ROOT = Path(__file__).parents[2]
 LISTED = dict(re.findall(r"^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
-COMPOSE = (ROOT / "docker-compose.yml").read_text()
+COMPOSE_FILES = [ROOT / "docker-compose.yml", *sorted((ROOT / "infra/compose.d").glob("*.yml"))]
+COMPOSE = "".join(path.read_text() for path in COMPOSE_FILES)
 # Not settings: chosen by infra/bare/images/ensure, by Compose, and by the tests.
 NOT_SETTINGS = {
     "PYTHON_IMAGE",
@@ -26,7 +27,7 @@ NOT_SETTINGS = {
 }
 
 
-def test_every_variable_of_the_compose_file_is_listed() -> None:
+def test_every_variable_of_the_compose_files_is_listed() -> None:
     used = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE)) - NOT_SETTINGS
     assert used <= LISTED.keys()
 
@@ -36,7 +37,7 @@ def test_every_listed_setting_is_used() -> None:
     assert [name for name in LISTED if name not in COMPOSE and f"setting {name} " not in scripts] == []
 
 
-def test_the_defaults_of_the_compose_file_are_those_listed() -> None:
+def test_the_defaults_of_the_compose_files_are_those_listed() -> None:
     defaults = set(re.findall(r"\$\{([A-Z_]+):-([^}]+)\}", COMPOSE))
     assert {(name, value) for name, value in defaults if name not in NOT_SETTINGS} <= LISTED.items()
 

@@ -58,6 +58,16 @@ def freeze(container: Container) -> None:
     until(is_frozen, f"{container.name} stands still")
 
 
+LIST_READABLE_SECRETS = 'for file in /run/secrets/*; do [ ! -r "$file" ] || basename "$file"; done'
+
+
+def readable_secrets(container: Container) -> list[str]:
+    """The passwords that the container's own user may read."""
+    code, output = container.exec_run(["bash", "-c", LIST_READABLE_SECRETS])
+    assert code == 0, output
+    return output.decode().split()
+
+
 class Stack:
     """A deployment that runs: its address, its containers, its table."""
 
