@@ -135,7 +135,7 @@ def test_cleaning_spares_a_session_that_was_touched_while_it_looked(sql_world):
     sql_world.age(1800)
     handler = sql_world.new_handler()
     handler.read(key)
-    connection_id = handler._connection.thread_id()
+    connection_id = handler.connection.held.thread_id()
     with sql_world.server.admin() as admin, ThreadPoolExecutor(1) as executor:
         admin.ask("BEGIN")
         admin.ask("UPDATE sessions SET expires_at = expires_at + 1000 WHERE id = %s", key)
