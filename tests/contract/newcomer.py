@@ -13,7 +13,7 @@ from typing import Any
 
 from worlds import new_key, put
 
-from hopproof.handler import Change, Json, Lifetimes, SessionHandler
+from hopproof.handler import Change, Json, Lifetimes, SessionError, SessionGone, SessionHandler
 from hopproof.limits import MAX_BYTES
 
 VERBS = ("open", "read", "write", "destroy", "clean", "close")
@@ -134,6 +134,7 @@ def lacks(world_class: type[Any]) -> dict[str, str]:
             found["unreachable_handler"] = f"{name} has no unreachable_handler"
         _check_that_it_is_empty(name, world)
         _tried("a first write", lambda: handler.write(new_key(), Change(set={"a": 1}, create=True)))
+        _check_the_errors(handler)
         _tried(f"{name}().age(1)", lambda: world.age(1))
     finally:
         world.close()
@@ -160,6 +161,20 @@ def _takes(world: Newcomer, setting: str, default: Any) -> bool:
             return False
         raise NotUsable(f"new_handler({setting}=…) failed with {told(error)}; {A_WORLD}") from error
     return True
+
+
+def _check_the_errors(handler: SessionHandler) -> None:
+    """Notice a handler that was written against a copy of the package: its errors are other classes."""
+    try:
+        handler.write(new_key(), Change(set={"a": 1}))
+    except SessionError:
+        pass
+    except Exception as error:
+        if type(error).__name__ == SessionGone.__name__:
+            raise NotUsable(
+                f"the handler raises {type(error).__module__}.SessionGone, of a copy of the package; "
+                f"for the suite, write: from hopproof.handler import SessionGone"
+            ) from error
 
 
 def _check_that_it_is_empty(name: str, world: Newcomer) -> None:

@@ -103,6 +103,18 @@ UNUSABLE = {
         "store.py:World",
         "a new World has row_count() 7; expected 0",
     ),
+    "a copy of the package": (
+        A_WORLD.format(new_handler="return Copied()", rows=0)
+        + """
+class SessionGone(Exception): pass
+
+class Copied(MemoryHandler):
+    def write(self, key, change):
+        if not change.create: raise SessionGone
+""",
+        "store.py:World",
+        "the handler raises newcomer_store.SessionGone, of a copy of the package; for the suite, write: ",
+    ),
     "a reason for no promise": (
         A_WORLD.format(new_handler="return MemoryHandler()", rows=0)
         + "    not_offered = {'levitates': 'no'}",
