@@ -14,25 +14,25 @@ clean: ## Stop everything; remove the sessions, their secrets and the images bui
 	@infra/clean
 
 ##@ Change what runs; no request fails
-deploy: ## Replace the web servers, one by one, by what the files say now (12 s each)
+deploy: ## Replace the web servers, one by one, after a change of the code or of .env (12 s each)
 	@infra/deploy
 
 scale: ## Run N web servers: make scale N=5 (10 s)
 	@test -n "$(N)" || { echo "say how many: make scale N=5" >&2; exit 2; }
 	@infra/scale "$(N)"
 
-reload: ## Let the balancer use loadbalancer/haproxy.cfg as it is now; a broken one is refused (7 s)
+reload: ## Let the balancer use the changed loadbalancer/haproxy.cfg; a broken one is refused (7 s)
 	@infra/reload
 
 ##@ Load
-loadtest: ## Visitors that notice lost writes, on what runs: USERS= DURATION= SHAPE= WORKERS= HOST= (1 min)
+loadtest: ## Load the running stack with visitors that notice lost writes: USERS= DURATION= SHAPE= WORKERS= HOST= (1 min)
 	@loadtests/run
 
-loadtest-ui: ## The same visitors, played from Locust's page: http://127.0.0.1:8089
+loadtest-ui: ## Start the same visitors from Locust's page: http://127.0.0.1:8089
 	@loadtests/run ui
 
 ##@ Look
-ps: ## What runs
+ps: ## List the containers
 	@infra/compose ps
 
 logs: ## Follow the logs of all containers (Ctrl-C ends)
@@ -42,33 +42,33 @@ sessions: ## Look at sessions, end them, clean: make sessions ARGS="list --user 
 	@infra/sessions $(or $(ARGS),--help)
 
 ##@ Develop
-dev: ## One server on the memory handler, reloading, no engine needed: http://127.0.0.1:8000
+dev: ## Run one server on the memory handler, with reload and without an engine: http://127.0.0.1:8000
 	@infra/dev
 
-verify: ## Every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= (8 min)
+verify: ## Judge every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= (8 min)
 	@tests/verify/run
 
-lint: ## The checks that run nothing: code, types, scripts, workflow, words, links, Compose file (10 s)
+lint: ## Check without running anything: code, types, scripts, workflow, words, links, Compose file (10 s)
 	@tests/lint
 
-test: ## Lint, types, all tests and a short verify, beside whatever runs (22 min, more on a bare machine)
+test: ## Run lint, types, all tests and a short verify, beside a running stack (22 min, more on a bare machine)
 	@tests/run
 
-compare: ## What other session stores lose where ours does not: reports/compare.html (7 min)
+compare: ## Show the writes that other session stores lose: reports/compare.html (7 min)
 	@loadtests/rivals/run
 
-bench: ## How fast ours and other session stores are, side by side: SYSTEMS= ROUNDS= (12 min)
+bench: ## Measure the speed of ours and other session stores, side by side: SYSTEMS= ROUNDS= (12 min)
 	@loadtests/bench/run
 
-bench-scale: ## What a large table costs, and cleaning it: SESSIONS=1000000 REQUESTS=1000000 (1 h)
+bench-scale: ## Measure the cost of a large table, and of cleaning it: SESSIONS=1000000 REQUESTS=1000000 (1 h)
 	@loadtests/bench/scale
 
 screenshots: ## Photograph the page for the README, in light and dark: docs/page-*.png (1 min)
 	@tests/browser/screenshots
 
-lock: ## Pin the newest versions of what the requirements.in ask for (needs uv)
+lock: ## Pin the newest versions that the requirements.in allow (needs uv)
 	@infra/lock
 
-help: ## This list
+help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

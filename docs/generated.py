@@ -1,6 +1,6 @@
-"""The parts of docs/ that are generated from what was measured, each between two markers.
+"""The sections of docs/ that are generated from measured results, each between two markers.
 
-A generator calls `replace_section`; a test compares what the document shows with what the generator writes.
+A generator calls `replace_section`; a test compares the document with the generator's output.
 """
 
 from __future__ import annotations
@@ -27,6 +27,6 @@ def section_in(document: Path, name: str) -> str:
 
 
 def replace_section(document: Path, name: str, new: str) -> None:
-    """Put a section, markers included, where the document has the one of this name."""
+    """Replace the document's section of this name by a new one, markers included."""
     text = document.read_text(encoding="utf-8")
     document.write_text(text.replace(section_in(document, name), new), encoding="utf-8")

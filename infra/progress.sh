@@ -57,7 +57,7 @@ within() { # within LIMIT_S COMMAND...
   wait "$pid" 2>/dev/null
 }
 
-# Packages are installed for a user only where that is an everyday thing: root on Debian or Ubuntu.
+# Packages are installed only for root on Debian or Ubuntu, where that is usual.
 can_install_packages() {
   [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ] && command -v apt-get >/dev/null
 }

@@ -20,7 +20,7 @@ uses_memcached() {
   [ "$(setting CACHE none)" = memcached ] || [ "$(setting STORE mysql)" = memcached ]
 }
 
-# Prints how many PHP servers are to be in rotation beside the web servers.
+# Prints the number of PHP servers wanted in rotation beside the web servers.
 php_servers() {
   if uses_profile polyglot; then whole_setting PHP_REPLICAS 1 1 5 servers; else printf 0; fi
 }

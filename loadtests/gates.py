@@ -1,4 +1,4 @@
-"""The gates of a load test: numbers in, the reasons to fail out. Pure."""
+"""The gates of a load test: sums in, the reasons to fail out. Pure functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 # Of all requests. A deployment that is stopped, scaled, deployed or reloaded properly has none.
 MAX_FAILED_SHARE = 0.001
-# Of all answers. Round robin over two servers makes a half of them hops; behind stickiness nothing is proven.
+# Of all answers. Round robin over two servers makes half of them hops; with stickiness a run proves nothing.
 MIN_HOPS_SHARE = 0.25
 
 

@@ -1,7 +1,7 @@
-"""Visitors that carry a counter, a cart and a login from server to server, and notice what goes backwards.
+"""Visitors that carry a counter, a cart and a login from server to server, and notice lost writes.
 
-`loadtests/run` starts this. It speaks the probe API only, so it runs against any deployment that does:
-docs and defaults of the settings are in loadtests/run.
+`loadtests/run` starts this. It speaks the probe API only, so it runs against any deployment with that API.
+The settings and their defaults are in loadtests/run.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ FULL_CART = 40
 
 
 class LoadVisitor(FastHttpUser):
-    """One browser with one tab: a cookie jar, and what its owner knows to be true."""
+    """One browser with one tab: a cookie jar, and the promises that its owner was given."""
 
     abstract = True
     wait_time = between(0.05, 0.35)  # s
-    # Above the balancer's longest answer: what takes longer has gone missing.
+    # Seconds. Above the balancer's longest time-out: a later answer counts as lost.
     network_timeout = 20.0
     connection_timeout = 5.0
     # Locust's default skips the check of certificates.
@@ -54,7 +54,7 @@ class LoadVisitor(FastHttpUser):
         body: Any = None,
         cookie: str | None = None,
     ) -> Outcome:
-        """Send one request, have an ok answer judged, and return what is certain afterwards."""
+        """Send one request, have an ok answer judged, and return the outcome."""
         headers = {} if cookie is None else {"Cookie": cookie}
         with self.client.request(method, route, json=body, headers=headers, catch_response=True) as answer:
             server = (answer.headers or {}).get("X-Served-By", "nobody")
@@ -90,7 +90,7 @@ class LoadVisitor(FastHttpUser):
         if self.ask("POST", "/api/login", body={"user": name}) == "ok":
             self.promises.user = name
         else:
-            self.begin()  # perhaps logged in, under an id that got lost with the answer
+            self.begin()  # it may be logged in, under an id that got lost with the answer
 
     def log_out(self) -> None:
         cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.client.cookiejar)
@@ -119,7 +119,7 @@ class Stranger(LoadVisitor):
 
 
 class Reader(LoadVisitor):
-    """Has put something into the cart once, and only looks at it since then."""
+    """Puts something into the cart once, and only looks at it from then on."""
 
     weight = 4
 
@@ -158,7 +158,7 @@ class Member(LoadVisitor):
             self.wait()
 
 
-if "SHAPE" in os.environ:  # not with Locust's own page, where people choose by hand
+if "SHAPE" in os.environ:  # not with Locust's own page, where a person chooses the shape
 
     class Shape(LoadTestShape):
         def tick(self) -> tuple[int, float] | None:

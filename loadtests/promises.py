@@ -1,8 +1,8 @@
-"""The promises that a visitor was given, and what contradicts them. Pure: no Locust, no HTTP.
+"""The promises that a visitor was given, and the answers that contradict them. Pure: no Locust, no HTTP.
 
-An answer makes a promise ("your counter is 7"); a lost answer widens it ("7 or 8"). Whatever an answer shows
-outside of that is a finding: `lost` when something acknowledged is missing, `wrong` when there is more, or
-something else, than the visitor has asked for.
+An answer makes a promise ("your counter is 7"); a lost answer widens it ("7 or 8"). An answer outside of that
+is a finding: `lost` when an acknowledged write is missing, `wrong` when the session shows more than the
+visitor has asked for, or something else.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Number:
     high: int = 0
 
     def raised(self, outcome: Outcome, answer: int | None = None) -> Finding | None:
-        """Take note of an attempt to add one; answer: what it became, if it succeeded and told."""
+        """Note an attempt to add one. answer: the new count, if an answer with it came."""
         if outcome == "unknown":
             self.high += 1
         if answer is None:
@@ -38,7 +38,7 @@ class Number:
         return self.seen(answer)
 
     def seen(self, answer: int) -> Finding | None:
-        """Compare what was shown with what is possible. From then on it is what was shown."""
+        """Compare the number shown with the possible ones. From then on only this one is possible."""
         low, high = self.low, self.high
         self.low = self.high = answer
         if answer < low:
@@ -58,7 +58,7 @@ class Promises:
     cart: Number = field(default_factory=lambda: Number("cart's length"))
 
     def shown(self, session: Mapping[str, Any]) -> Finding | None:
-        """Compare an answer of GET /api/session with all that is known."""
+        """Compare an answer of GET /api/session with all promises."""
         data = session["data"]
         if session["user"] != self.user:
             kind = "lost" if session["user"] is None else "wrong"
@@ -72,7 +72,7 @@ class Promises:
 
 
 def empty(session: Mapping[str, Any], whose: str) -> Finding | None:
-    """Say what a session shows that must show nothing: an ended one, or none at all."""
+    """Return a finding if the session is not empty. It must be: it was ended, or never began."""
     if session["data"] or session["user"]:
         return Finding("wrong", f"{whose} shows {session['user']!r} and {sorted(session['data'])}")
     return None

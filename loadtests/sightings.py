@@ -50,7 +50,7 @@ class Sightings(Seen):
         return told
 
 
-# One per process; what the workers see comes together in the master's.
+# One per process; the master's adds up those of the workers.
 seen = Sightings()
 
 

@@ -33,7 +33,7 @@ def complaint_about(url: str) -> str | None:
     if not isinstance(server, str) or not isinstance(data, dict):
         return f"{url} answers, but does not speak the probe API (server {server!r}, data {data!r})"
     if counts != [1, 2]:
-        # What is lost without any load is told here as well: the load test would only say it more often.
+        # A write that is lost without any load is reported here. The load test would only repeat it.
         print(f"loadtest: two requests counted {counts}, not [1, 2]", file=sys.stderr)
     return None
 

@@ -1,4 +1,4 @@
-"""The deployment that tests share, and the tests of each kind counted for the last lines of a run."""
+"""The deployment that tests share, and the count of tests per kind at the end of a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 @pytest.fixture
 def whole(deployment: Deployment) -> Iterator[None]:
     """A deployment with all its servers in rotation, before the test and again after it."""
-    deployment.wait_for_servers(deployment.servers)
+    deployment.make_whole()
     yield
     deployment.make_whole()
 

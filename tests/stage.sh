@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # For the scripts of tests/, rivals/ and bench/: an engine, images, a Python environment; and a sweep at the end.
-# Sourced. Leaves nothing behind, also after Ctrl-C: containers carry a label of their own, and an engine that had to
-# be started is stopped. Downloads stay: packages, base images, the environment.
+# Sourced. The sweep also runs after Ctrl-C: it removes containers by their label, and stops an engine that was
+# started here. Downloads stay: packages, base images, the environment.
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=infra/settings.sh
@@ -25,15 +25,15 @@ set_stage() { # set_stage IMAGE...
   set_python
   export_images
   export IMAGES_ENV=$HOPPROOF_STATE/images.env
-  # Containers are reached where Compose publishes them, and swept up here: testcontainers' own sweeper
-  # is one more image, which a machine without a registry does not get.
+  # Containers are reached on published ports, and swept here: testcontainers' own sweeper is one more
+  # image, which a machine without a registry cannot pull.
   export TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1 TESTCONTAINERS_RYUK_DISABLED=true
 }
 
 sweep() {
   trap - EXIT INT TERM
   local left
-  # By label: what testcontainers starts has hopproof.test, what Compose starts has its project's name.
+  # By label: hopproof.test from testcontainers, the project's name from Compose.
   for project in $(docker ps --all --filter "label=com.docker.compose.project" \
       --format '{{.Label "com.docker.compose.project"}}' | grep "^hopproof-test-$run-" | sort -u); do
     docker compose --project-name "$project" down --volumes --timeout 1 >/dev/null 2>&1 || true

@@ -1,8 +1,8 @@
 """The environment, read once at boot into a frozen dataclass, or refused.
 
 Every setting with its meaning, unit and default is in .env.example; a test compares the two.
-Where the database and memcached are and who asks them (DB_HOST, DB_PORT, DB_USER, DB_PASSWORD_FILE,
-MEMCACHED_HOST, MEMCACHED_PORT) is docker-compose.yml's.
+The addresses and users of database and memcached (DB_HOST, DB_PORT, DB_USER, DB_PASSWORD_FILE,
+MEMCACHED_HOST, MEMCACHED_PORT) stand in docker-compose.yml.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 
 from hopproof import limits
 
-# Exists while this container finishes what it has. Memory, so it is gone when the container restarts.
+# Exists while this container drains. It is in memory, so it is gone when the container restarts.
 DRAINING = Path("/dev/shm/draining")
 
-# Where the processes of this container put what they count. Memory, too: each request would feel a disk.
+# The counts of the processes of this container. In memory, too: a disk would slow each request down.
 METRICS = Path("/dev/shm/metrics")
 
 # Seconds. With the time to drain it has to fit in the stop_grace_period of docker-compose.yml.
@@ -26,17 +26,17 @@ MAX_STORE_DEADLINE_S = 5
 # Seconds. A copy that lives for minutes saves hardly more statements than one that lives for one.
 MAX_CACHE_TTL_S = 60
 
-# An item of memcached is at most 1 MiB, with its name and what else belongs to a session.
+# An item of memcached is at most 1 MiB, with its name and the other fields of a session.
 MAX_MEMCACHED_BYTES = 1_000_000
 
 
 class ConfigError(ValueError):
-    """A setting cannot be used. The message names the variable, its value and what to type."""
+    """A setting cannot be used. The message names the variable, its value and a value to try."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """Hours of the day in UTC, from the start of one to the start of another; 22 to 6 passes midnight."""
+    """Hours of the day in UTC, from start until end, which is not included; 22 to 6 passes midnight."""
 
     start: int
     end: int
@@ -120,7 +120,7 @@ def read_config(env: Mapping[str, str]) -> Config:
     if config.store_deadline_s > MAX_STORE_DEADLINE_S:
         raise ConfigError(
             f"STORE_DEADLINE_S={config.store_deadline_s} is above {MAX_STORE_DEADLINE_S}: the balancer and "
-            "`docker stop` would cut off who still waits; try STORE_DEADLINE_S=2.5"
+            "`docker stop` would cut off waiting requests; try STORE_DEADLINE_S=2.5"
         )
     if config.cache_ttl_s > MAX_CACHE_TTL_S:
         raise ConfigError(
@@ -129,7 +129,7 @@ def read_config(env: Mapping[str, str]) -> Config:
         )
     if config.store == config.cache:
         raise ConfigError(
-            "CACHE='memcached' in front of STORE='memcached' would copy what is there already; try CACHE=none"
+            "CACHE='memcached' in front of STORE='memcached' would only copy the same items; try CACHE=none"
         )
     if config.store == "memcached" and config.session_max_bytes > MAX_MEMCACHED_BYTES:
         raise ConfigError(

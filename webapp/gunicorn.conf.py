@@ -12,7 +12,7 @@ from config import DRAINING, read_config
 settings = read_config(os.environ)
 
 bind = "0.0.0.0:8000"
-# Never cpu_count(): in a container that is the host's, and the capacity sum needs a number that is known.
+# Never cpu_count(): in a container that is the host's, and infra/capacity needs a known number.
 workers = settings.web_workers
 # Requests/s of a route without a session / with one read, medians of 4 interleaved rounds, one worker:
 # gevent 3,640 / 800, gthread with 16 threads 2,130 / 720. (gunicorn_h1c, the HTTP parser in C, brings 4 %
@@ -20,23 +20,23 @@ workers = settings.web_workers
 worker_class = "gevent"
 # Above the balancer's maxconn per server, so that the queue is in the balancer, where it can go elsewhere.
 worker_connections = 1000
-# The balancer decides what is too long; up to there a cookie is just not ours.
+# The balancer decides which request is too long. Up to its limit a long cookie is just not ours.
 limit_request_field_size = 65536
 # The default, /tmp, can be a disk: a stalled disk would look like a hung worker.
 worker_tmp_dir = "/dev/shm"
-# Nobody uses it, and it fails on a read-only root.
+# Unused here, and it fails on a read-only root.
 control_socket_disable = True
-# What a request may wait for its store, and air; with a cache that is away, it waits for the other servers,
-# too. The longest drain and this fit in the stop_grace_period.
+# The longest wait of a request for its store, and a margin. If the cache is away, a write also waits for the
+# other servers. The longest drain and this fit in the stop_grace_period.
 graceful_timeout = math.ceil(settings.store_deadline_s) + (1 if settings.cache == "none" else 3)
-# Trust in X-Forwarded-* is a matter of the app, and it has none.
+# Only the app could trust X-Forwarded-*, and it does not.
 forwarded_allow_ips = ""
 accesslog = None  # the balancer logs every request, with the server that answered
 
-# The balancer asks once a second whether we are ready. When it asks for the third time, it has dealt with two
-# answers: both were 404, or came too late; either way it sends nothing new. However busy the machine is.
+# The balancer asks once a second whether this server is ready. When it asks for the third time, it has dealt
+# with two answers that were 404 or too late, so it sends nothing new. This holds on a busy machine, too.
 last_check = 3
-# Seconds after which nobody is taken to ask at all. So a drain takes 2 to 3 s, and 9 s at most.
+# Seconds without a question after which no balancer is assumed. So a drain takes 2 to 3 s, and 9 s at most.
 unasked_s = 3
 
 
@@ -72,7 +72,7 @@ def when_ready(server) -> None:
 
 
 def post_request(worker, req, environ, resp) -> None:
-    """Leave a byte in DRAINING for each "not ready" that the balancer got, from whichever worker."""
+    """Leave a byte in DRAINING for each "not ready" that the balancer got, from any worker."""
     is_balancers = req.path == "/readyz" and environ["REMOTE_ADDR"] != "127.0.0.1"
     if is_balancers and resp is not None and resp.status_code == 404:
         with DRAINING.open("ab") as checks:

@@ -22,7 +22,7 @@ from store import janitor_handlers
 
 logger = logging.getLogger("janitor")
 
-# Where Prometheus asks, inside the network only.
+# The port for Prometheus, inside the network only.
 METRICS_PORT = 9100
 
 REMOVED = Counter("hopproof_janitor_removed_rows", "Expired rows that were removed.")
@@ -33,7 +33,7 @@ LAST_PASS = Gauge(
 )
 PERIOD = Gauge("hopproof_janitor_period_seconds", "Seconds between two passes, as it is set.")
 MAY_CLEAN = Gauge("hopproof_janitor_may_clean", "1 within the hours in which it works.")
-# All at once, at 0: a rate needs a value from before the first.
+# All three start at 0: a rate needs a value from before the first pass.
 DONE, SKIPPED, FAILED = (PASSES.labels(outcome) for outcome in ("done", "skipped", "failed"))
 
 
@@ -43,7 +43,7 @@ def clean_every(
     stop: threading.Event,
     may_clean: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Clean now and then once a period, if it may, until `stop` is set. An outage is logged, never fatal."""
+    """Clean now and once a period, if may_clean, until `stop` is set. An outage is logged, never fatal."""
     while not stop.is_set():
         is_time = may_clean()
         MAY_CLEAN.set(is_time)
@@ -85,14 +85,14 @@ def main() -> None:
         signal.sigwait({signal.SIGTERM})
         stop.set()
 
-    # In a thread, not in a signal handler: a handler that interrupts stop.wait() at the wrong moment waits
-    # for a lock that its own thread holds, for ever.
+    # In a thread, not in a signal handler: a handler that interrupts stop.wait() at the wrong moment would
+    # wait for ever, for a lock that its own thread holds.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=stop_when_told, daemon=True).start()
     PERIOD.set(config.janitor_period_s)
     try:
         start_http_server(METRICS_PORT)
-    except OSError as error:  # a second janitor in one container, by hand: cleaning matters more
+    except OSError as error:  # a second janitor in one container, started by hand: cleaning matters more
         logger.warning("this janitor has no metrics, as port %d is taken: %s", METRICS_PORT, error)
     # Asked between two batches as well: on a large table a pass takes longer than its window, or than a stop.
     new_handler = janitor_handlers(config, should_continue=lambda: may_clean() and not stop.is_set())

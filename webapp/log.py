@@ -24,7 +24,7 @@ class JsonLines(logging.Formatter):
 
 
 def to_stdout() -> None:
-    """Send what this process logs, from info on, to standard output as JSON lines."""
+    """Send the log of this process, from level info on, to standard output as JSON lines."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -32,13 +32,13 @@ ERROR_KINDS: dict[type[SessionError], str] = {
     SessionBroken: "broken",
 }
 
-# Seconds. Around what a read and a write take (5 to 25 ms), and up to what a request may wait for its store.
+# Seconds. Close together where reads and writes lie (5 to 25 ms), and up to the time budget and beyond.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
-# Any other is made up by a visitor, and each would be a series of its own for ever.
+# Visitors could make up others, and each would be one more series for ever.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-# By hand: the library would keep a gauge per process, and this is one answer to one question.
+# Written by hand: the library would keep a gauge per process, but this is one answer per scrape.
 STORE_ANSWERS = """# HELP hopproof_store_answers 1 if the session store answered during this scrape.
 # TYPE hopproof_store_answers gauge
 hopproof_store_answers {:d}
@@ -46,11 +46,11 @@ hopproof_store_answers {:d}
 
 
 class Metrics:
-    """Counts of this process; with a folder in memory, those of all processes that share it, as one server.
+    """The counts of one server: of this process, or of all processes that share the folder.
 
     A process keeps its counts in files under a number that it holds a lock on. When it dies, the
     kernel frees the number and the next process goes on counting there: no count is lost, none
-    goes back, and however many die there are never more files than processes at once.
+    goes back, and there are never more files than processes that run at once.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -58,7 +58,7 @@ class Metrics:
         if folder is not None:
             folder.mkdir(exist_ok=True)
             number, self._lock = _free_number(folder)
-            # The library knows no other way to be told where, and by which name instead of the process id.
+            # The library takes the folder, and a name instead of the process id, in no other way.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
             values.ValueClass = values.MultiProcessValue(lambda: number)
         self._registry = CollectorRegistry()
@@ -81,13 +81,13 @@ class Metrics:
             ["kind"],
             registry=self._registry,
         )
-        # All at once, at 0: a rate needs a value from before the first error.
+        # All kinds start at 0: a rate needs a value from before the first error.
         self._errors = {error: errors.labels(kind) for error, kind in ERROR_KINDS.items()}
         self._known: dict[tuple[Any, str, str], tuple[Counter, Histogram]] = {}
 
     def count_request(self, environ: dict[str, Any], status: str, seconds: float) -> None:
-        """status: as WSGI has it, like "200 OK"."""
-        # By Bottle's own object: looking up the series by their labels takes as long as counting.
+        """Count an answer. status: as in WSGI, like "200 OK"."""
+        # Found by Bottle's route object: a look-up by labels takes as long as counting.
         seen = (environ.get("bottle.route"), environ["REQUEST_METHOD"], status)
         series = self._known.get(seen)
         if series is None:

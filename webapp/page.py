@@ -11,17 +11,16 @@ from typing import Any
 from bottle import Bottle, HTTPResponse, request, template
 
 from hopproof.handler import Json, Listed, SessionGone
-from hopproof.limits import MAX_USER_BYTES
 from hopproof.session import Session
 from hopproof.web import Problem
-from problem import refused
+from probe import checked_user
 
 VIEWS = Path(__file__).parent / "views"
 LOOKUP = [str(VIEWS)]  # one list for good: Bottle caches templates by its identity
 STYLE = (VIEWS / "style.css").read_text()
 ICON = "data:image/svg+xml;base64," + base64.b64encode((VIEWS / "icon.svg").read_bytes()).decode()
 
-# No script at all, and of inline styles only ours.
+# No script, and no inline style but ours.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
     f"style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"
@@ -43,11 +42,11 @@ def add_page(app: Bottle, server: str) -> None:
                 "visits", lambda before: one_more(before, server), {"count": 0, "trail": []}
             )
         except SessionGone:
-            # Ended from another browser a moment ago: an anonymous visit, which this cookie cannot save.
+            # Ended from another browser a moment ago: an anonymous visit, not saved under this cookie.
             visits, cart, user = one_more({"count": 0, "trail": []}, server), {}, None
         else:
             cart, user = session.get("cart", {}), session.user
-        # Made with the page, and never by a script that asks again: that would keep alive what nobody uses.
+        # Made with the page, not by a script that polls: polling would keep unused sessions alive.
         sessions = [] if user is None else in_order(session.all_of_user(), session.key)
         address = request.get_header("Host", "localhost")
         return render(
@@ -111,13 +110,6 @@ def with_tea(cart: Any, tea: str, pieces: int) -> Json:
 def in_order(sessions: list[Listed], this: bytes | None) -> list[Listed]:
     """Return this session and then the others, the one that was used last first."""
     return sorted(sessions, key=lambda listed: (listed.key != this, listed.unused_s, listed.key))
-
-
-def checked_user(name: Json) -> str:
-    """Return the name of a user. Raises a 400 problem."""
-    if not isinstance(name, str) or not 1 <= len(name.encode()) <= MAX_USER_BYTES:
-        raise refused(400, "bad-user", f"A user is a name of 1 to {MAX_USER_BYTES} bytes of UTF-8.")
-    return name
 
 
 def error_page(problem: Problem) -> str:

@@ -17,7 +17,7 @@ from hopproof.mysql import Database, MySQLHandler
 
 
 def web_handlers(config: Config) -> Callable[[], ListingHandler]:
-    """Return a maker of the handlers that serve requests: on what store, behind what cache."""
+    """Return a maker of the handlers that serve requests, on the configured store and cache."""
     if config.store == "memcached":
         return memcached_handlers(config)
     new_handler = mysql_handlers(config, config.db_pool)
@@ -38,7 +38,7 @@ def janitor_handlers(
 ) -> Callable[[], ListingHandler]:
     """Return a maker of the handlers that clean, until should_continue returns False.
 
-    Copies need no cleaning: an expired one serves nobody.
+    Copies need no cleaning: an expired one is never served.
     """
     if config.store == "memcached":
         return memcached_handlers(config)
@@ -88,7 +88,7 @@ def mysql_handlers(
 
 
 def database(config: Config, connections: int) -> Database:
-    """Return where the table is, for so many connections of this process."""
+    """Return the configured database, for so many connections of this process."""
     return Database(
         host=config.db_host,
         port=config.db_port,

@@ -1,6 +1,6 @@
 """Measures every system in interleaved rounds: `python -m bench [SYSTEM...]`, see loadtests/bench/run.
 
-Writes reports/bench.json and shows it as a table. It ends with an error when one of our own measurements is
+Writes reports/bench.json and shows it as a table. It ends with an error when a measurement of Hopproof is
 invalid. A peer that cannot be measured is listed as missing, with the reason.
 """
 
@@ -22,13 +22,13 @@ from rivals.versions import node_version, python_version
 from verify.deployment import ROOT, Deployment
 
 REPORT = ROOT / "reports" / "bench.json"
-# Of one measurement. Five works, eight systems and five rounds of it make 3 minutes, and 9 pass around them.
+# Of one measurement. Five works × eight systems × five rounds are 3 minutes; the whole run takes 12.
 SECONDS = 1
 PACKAGES = {"flask-session": "flask-session", "django-db": "django", "beaker": "beaker"}
 
 
 def chosen(arguments: list[str]) -> argparse.Namespace:
-    """Return the systems and rounds asked for. Exits with 2 and what there is when one is unknown."""
+    """Return the systems and rounds asked for. Exits with 2, and a list of all systems, if one is unknown."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("systems", nargs="*", metavar="SYSTEM")
     parser.add_argument("--check", action="store_true", help="only say whether the names are known")
@@ -84,7 +84,7 @@ def main(names: list[str], rounds: int) -> int:
 
 
 def start(course: Course, names: list[str]) -> tuple[dict[str, Timed], dict[str, str]]:
-    """Return the systems that run now, and why the others do not."""
+    """Return the systems that run now, and the reason for each missing one."""
     timed, missing = {}, {}
     for name in names:
         try:
@@ -102,12 +102,12 @@ def measure(course: Course, timed: dict[str, Timed], rounds: int) -> dict[str, l
     round_s = len(timed) * (len(WORKS) * (SECONDS + 0.5) + 2.5) + 8 * (SECONDS + 0.5)
     say(f"{rounds} rounds of about {round_s:.0f} s")
     for number in range(rounds):
-        # Another order each time: the place in the row should not decide.
+        # Another order each time, so that the place in the row does not decide.
         shift = number % len(timed) if timed else 0
         turn = {name: timed[name] for name in [*timed][shift:] + [*timed][:shift]}
         for one in turn.values():
             one.begin_round()
-        # The reads of all, then the writes of all: what is compared lies seconds apart, not minutes.
+        # The reads of all, then the writes of all: so compared figures lie seconds apart, not minutes.
         for work in WORKS:
             speeds = [f"{name} {one.measure(work, SECONDS)}" for name, one in turn.items()]
             say(f"round {number + 1}/{rounds} {work:9} {'  '.join(speeds)}")
@@ -121,7 +121,7 @@ def measure(course: Course, timed: dict[str, Timed], rounds: int) -> dict[str, l
 def measure_limits(course: Course, timed: dict[str, Timed]) -> dict[str, Measurement]:
     """Return the limits here: the database with a bare driver, the balancer without servers.
 
-    And what the balancer in front costs our own server, which is otherwise asked directly like all others.
+    And our own server behind the balancer, which is otherwise asked directly like all others.
     """
     limits = {
         f"driver_{verb.lower()}_{connections}_connections": course.bare_driver(verb, connections, SECONDS)
@@ -139,7 +139,7 @@ def measure_limits(course: Course, timed: dict[str, Timed]) -> dict[str, Measure
 
 
 def versions(course: Course, names: list[str]) -> dict[str, str]:
-    """Return what was measured: of each system, and of what they run on."""
+    """Return the versions of each system, and of the software that they run on."""
     found = {
         "database": "MySQL " + course.deployment.sql("SELECT VERSION()")[0][0].partition("-")[0],
         "python": platform_python(course),

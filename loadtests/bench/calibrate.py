@@ -1,6 +1,6 @@
 """Tries the workers of each system: `loadtests/bench/run calibrate [SYSTEM...]`. systems.py gets the best.
 
-Best is the highest product of read and write speed: what is lost on one must be won on the other.
+Best is the highest product of read and write speed, so a loss in one needs a larger gain in the other.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from bench.results import Measurement, lost, measurement
 from bench.systems import WORKS, System
 from verify.deployment import Deployment
 
-# Enough that a server never waits for the load, few enough that two cores do not merely switch between them.
+# Enough to keep a server busy, and few enough for two cores.
 CONNECTIONS = 8
 OVERLAY = "loadtests/bench/compose.yml"
 LOG = Path(os.environ.get("HOPPROOF_STATE", ".state")) / "bench.log"
@@ -79,8 +79,8 @@ class Course:
         return "".join(container.logs(tail=20).decode(errors="replace") for container in containers)
 
     def measure(self, system: System, work_name: str, seconds: int) -> Measurement:
-        """Let all connections do one work for so long, and return what came of it."""
-        # Docker may take a second to say what CPU was used, so it is asked where that is shown.
+        """Let all connections do one work for so long, and return the measurement."""
+        # Docker may take a second to tell the CPU time, so it is asked only where that is shown.
         if not WORKS[work_name].is_headline:
             return measurement(self.ask(system, work_name, seconds), CONNECTIONS)
         cpu_before = self._cpu_s(system)
@@ -88,7 +88,7 @@ class Course:
         return measurement(said, CONNECTIONS, self._cpu_s(system) - cpu_before)
 
     def ask(self, system: System, work_name: str, seconds: int) -> str:
-        """Let all connections do one work for so long, and return what wrk said."""
+        """Let all connections do one work for so long, and return the output of wrk."""
         work = WORKS[work_name]
         cookies = [f"{self._cookies(system)}/{work.sessions}"] if work.sessions else []
         return self.load(system.host, work.request, cookies, seconds)
@@ -100,17 +100,17 @@ class Course:
         return self._in_load(*wrk, *script)
 
     def look(self, system: System) -> dict[str, Any]:
-        """Return the sums of the counters, and how many sessions are not what they should be."""
+        """Return the sums of the counters, and the number of broken sessions."""
         return json.loads(self._in_load("python", "visit.py", "look", system.host, self._cookies(system)))
 
     def statements(self, system: System, work_name: str, requests: int = 128) -> dict[str, float]:
-        """Return what one visitor's request asks of the database, by MySQL's own count: {event: number}.
+        """Return the statements of one visitor's request, by MySQL's own count: {event: number}.
 
-        One visitor at a time, because only then it is known exactly how many requests were served.
+        One visitor at a time, because only then the number of requests is known exactly.
         """
         method, path = WORKS[work_name].request.split()
         ask = ("python", "visit.py", "ask", system.host, self._cookies(system), method, path)
-        # Each session once: what a connection costs is paid, and the extension of the expiry, once a minute.
+        # Each session once before: connecting, and the extension of the expiry once a minute, do not count.
         self._in_load(*ask, "64")
         before = self.deployment.statements_of(system.db_user)
         self._in_load(*ask, str(requests))
@@ -170,7 +170,7 @@ class Timed:
         return "INVALID" if "invalid" in found else f"{found['rps']:,.0f}"
 
     def end_round(self) -> None:
-        """See what became of the sessions since the round began."""
+        """Compare the sessions with the requests since the round began."""
         after = self.course.look(self.system)
         for work, sessions in (("write", "spread"), ("write_one", "one")):
             latest = self.works[work][-1]

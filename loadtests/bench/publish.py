@@ -106,7 +106,7 @@ def _lost(found: dict[str, Any]) -> str:
 
 
 def unfit(report: dict[str, Any]) -> list[str]:
-    """Return why a report is not fit to be published."""
+    """Return the reasons against publishing a report."""
     reasons = [
         f"{name} was left out"
         for name in SYSTEMS

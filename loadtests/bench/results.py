@@ -1,4 +1,4 @@
-"""From what was measured to what is reported: medians, spreads, ratios. Pure; nothing is started here."""
+"""From measurements to the report: medians, spreads, ratios. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bench.systems import SYSTEMS, WORKS
 
 Measurement = dict[str, Any]
 Rounds = list[Measurement]  # of one system and one work, in order
-LEAST_ROUNDS = 5  # for a median that one bad round, or two, cannot move
+LEAST_ROUNDS = 5  # so that one or two bad rounds do not move the median
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """One of our figures over another: of the best of some peers, or our own of another work."""
+    """One of our figures, divided by the best of some peers, or by our own of another work."""
 
     words: str
     work: str
@@ -26,7 +26,7 @@ class Ratio:
     over: str = "none"  # a work of ours, or the language of the peers, or "any"
 
     def below(self, systems: Iterable[str]) -> list[tuple[str, str]]:
-        """Return the (system, work) whose best is divided by."""
+        """Return the (system, work) pairs, the best of which is the divisor."""
         if self.over == "none":
             return [(self.ours, "none")]
         peers = [name for name in systems if not SYSTEMS[name].is_ours]
@@ -46,7 +46,7 @@ RATIOS = {
 
 
 def measurement(said: str, connections: int, cpu_s: float | None = None) -> Measurement:
-    """Return what wrk's last line (see load.lua) and the servers' CPU seconds, if known, make together.
+    """Return the measurement from wrk's last line (see load.lua) and the servers' CPU seconds, if known.
 
     It has "invalid", a reason, when any answer was not the expected one: then its speed means nothing.
     """
@@ -144,14 +144,14 @@ def _limit(rounds: Rounds) -> dict[str, Any]:
 
 
 def sql_statements(asked: dict[str, float]) -> float:
-    """Return how many SQL statements that is; pings and the like ("com/…") are none."""
+    """Return the number of SQL statements in it; pings and the like ("com/…") are none."""
     return round(sum(number for event, number in asked.items() if event.startswith("sql/")), 2)
 
 
 def ratios(measured: dict[str, dict[str, Rounds]]) -> dict[str, dict[str, Any]]:
     """Return the median, the least and the most of each ratio, made of one round at a time.
 
-    What is compared in one round was measured seconds apart, so a slow minute of the machine hits both sides.
+    Both figures of a round were measured seconds apart, so a slow minute of the machine hits both.
     The best peer is the one with the highest median of all rounds. A ratio that needs a system that is
     missing, or has no valid round, is left out.
     """

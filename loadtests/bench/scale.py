@@ -1,7 +1,7 @@
 """The cost of a large table: `python -m bench.scale`, see loadtests/bench/scale.
 
 The same visitors, with the same sessions, in a small table and in a large one, in turns: the two change
-places by RENAME TABLE between windows, so whatever else the machine does meets both. Then, in every other
+places by RENAME TABLE between windows, so other load of the machine meets both. Then, in every other
 window, an operator or the crawler walks the table, or the janitor cleans expired rows away; and at last the
 memory of a web server is watched over many requests.
 """
@@ -34,20 +34,20 @@ from verify.visitor import Visitor
 REPORT = ROOT / "reports" / "bench-scale.json"
 SMALL = 10_000
 SHARES = {"p50": 0.5, "p99": 0.99}
-# Whose pages (16 KiB each, as ids are spread over the whole table) fit MySQL's default pool of 128 MiB.
+# Their pages (16 KiB each, as ids are spread over the whole table) fit MySQL's default pool of 128 MiB.
 VISITORS = 400
 THREADS = 4
 PAUSE_S = 0.01
 WINDOW_S = 8.0
 TURNS = 8
-# How long the janitor is watched without any visitor, at most.
+# Seconds for which the janitor is watched without any visitor, at most.
 ALONE_S = 60
 LONGEST_WALK_S = 1800
 CRAWLER_PORT = 9100
-# What happens in every other window.
+# The work in every other window.
 ON = {"walking": "`hopproof stats`", "crawling": "the crawler", "cleaning": "the janitor cleans"}
 KIND = {"read": Visitor.show, "write": lambda visitor: visitor.add("n")}
-# Of 1 KiB, as the cart of a diligent shopper.
+# 1 KiB of data, like a large cart.
 PAYLOAD = "JSON_OBJECT('cart', REPEAT('x', 1000))"
 
 
@@ -63,7 +63,7 @@ class Window:
 
 
 class LiveTraffic:
-    """Visitors with a session each, of whom a few are clicking at any time."""
+    """Visitors with a session each; a few of them click at any time."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.visitors = [deployment.visitor() for _ in range(VISITORS)]
@@ -140,7 +140,7 @@ def by_size(deployment: Deployment, traffic: LiveTraffic, rows: int) -> dict[str
 
 
 def while_cleaning(deployment: Deployment, traffic: LiveTraffic, rows: int) -> dict[str, Any]:
-    """Return p99 with the janitor at work and without, in turns, and what it did to locks."""
+    """Return p99 with the janitor at work and without, in turns, and the lock waits that it caused."""
     say(f"cleaning {rows:,} expired rows in every other window")
     fill(deployment, "sessions", rows, "UNIX_TIMESTAMP() - 60")
     janitor = deployment.container("janitor")
@@ -169,7 +169,7 @@ def while_cleaning(deployment: Deployment, traffic: LiveTraffic, rows: int) -> d
 
 
 def while_walking(deployment: Deployment, traffic: LiveTraffic, walk: Walk) -> dict[str, Any]:
-    """Return p99 while a program walks the table and without, in turns, and what a walk took under load."""
+    """Return p99 while a program walks the table and without, in turns, and the duration of a walk."""
     say(f"{walk.words} in every other window")
     before = bites(deployment)
     windows = in_turns(traffic, walk.go_on, walk.pause)
@@ -263,14 +263,14 @@ class Crawl(Walk):
 
 
 def bites(deployment: Deployment) -> int:
-    """Return how many pieces of the table have been read by those who may only look."""
+    """Return how many bites of the table the read-only database user has read."""
     return deployment.statements_of("operator_reader").get("sql/select", 0)
 
 
 def in_turns(
     traffic: LiveTraffic, begin: Callable[[], object], end: Callable[[], object]
 ) -> dict[str, list[Window]]:
-    """Return windows without ("off") and with ("on") what happens between begin and end."""
+    """Return windows without ("off") and with ("on") the work between begin and end."""
     windows: dict[str, list[Window]] = {"off": [], "on": []}
     for turn in range(TURNS):
         for state in ("off", "on") if turn % 2 else ("on", "off"):
@@ -286,7 +286,7 @@ def in_turns(
 def felt(windows: dict[str, list[Window]]) -> dict[str, Any]:
     return {
         **{state: summary(found) for state, found in windows.items()},
-        # What two halves of the windows without it differ by: no smaller effect can be seen.
+        # The difference of two halves of the windows without it. No smaller effect can be seen.
         "off_against_off": {
             kind: round(ratio([w.percentile(kind, 0.99) for w in windows["off"]]), 2) for kind in KIND
         },
@@ -300,7 +300,7 @@ def ratio(values: list[float]) -> float:
 
 
 def until_less(deployment: Deployment) -> None:
-    """Return when the janitor is at work: it may have to notice first that its last answer came too late."""
+    """Return when the janitor is at work. It may first have to notice that an answer came too late."""
     before = expired(deployment)
     until(lambda: not before or expired(deployment) != before, "the janitor at work", 20, rest_s=0.2)
 
@@ -320,7 +320,7 @@ def locks(deployment: Deployment) -> dict[str, int]:
 
 
 def memory(deployment: Deployment, traffic: LiveTraffic, requests: int) -> list[dict[str, int]]:
-    """Return what the web server's container holds, in KiB of private memory, after so many requests."""
+    """Return the private memory of the web server's container, in KiB, after so many requests."""
     server = deployment.container("web")
     seen, done = [], 0
     while True:
@@ -437,7 +437,7 @@ def main() -> int:
 
 
 def comparison(measured: dict[str, Any]) -> list[str]:
-    """Return the ratios that tell whether size and cleaning are felt."""
+    """Return the ratios that show the effect of size and cleaning."""
     small, large = measured["sizes"].values()
 
     def times(found: dict[str, Any], other: dict[str, Any]) -> str:

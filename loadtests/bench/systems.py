@@ -1,4 +1,4 @@
-"""The systems that are measured, with the workers that serve each best, and the work that each is given."""
+"""The systems that are measured, with the best number of workers for each, and the works."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ WORKS = {
 class System:
     """A session store with the server around it.
 
-    tuned: how its workers are set, in the words of its line in compose.yml; others: what `calibrate` tries
-    beside that.
+    tuned: the setting of its workers, for its variable in compose.yml; others: the settings that `calibrate`
+    tries beside that.
     """
 
     title: str
@@ -69,7 +69,7 @@ _THREADS = "--worker-class gthread --threads 8 --workers"
 _SYNC = "--worker-class sync --workers"
 _GUNICORN = (f"{_THREADS} 1", f"{_THREADS} 2", f"{_GEVENT} 1", f"{_GEVENT} 2", f"{_SYNC} 4")
 
-# Behind each choice: the root of read × write requests/s, on two cores that others used as well.
+# The reason for each choice: the root of read × write requests/s, on two cores that other programs used, too.
 SYSTEMS = {
     # 2 workers 349, 494 and 346 in three calibrations, 1 worker 530, 389 and 284.
     "hopproof": System("Hopproof", "web", "2", ("1",), db_user="web"),

@@ -1,4 +1,4 @@
-"""Session stores that people use today, behind the same balancer and database, and what they lose.
+"""Session stores that people use today, behind the same balancer and database.
 
 `make compare` judges them, `make bench` times them. No test of the suite starts them, because that would add
 their packages and minutes to every run. Their versions are pinned, and `make compare` ends with an error when

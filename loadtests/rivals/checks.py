@@ -1,6 +1,6 @@
 """The checks: each tries something on a store and counts what was lost. Their words are in table.py.
 
-Only what a server acknowledged counts as tried: a refusal or an error is an honest answer.
+Only acknowledged operations count as tried: a refusal or an error is an honest answer.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class Checks:
         return _missing(len(changes), len(visitor.show().body["data"].keys() - {"n"}))
 
     def _pairs(self, act: Callable[[Visitor, str, int], Answer]) -> tuple[Visitor, list[Answer]]:
-        """Return a visitor whose two tabs acted at once, again and again, and what was acknowledged."""
+        """Return a visitor whose two tabs acted at once, again and again, and the acknowledged answers."""
         visitor = self._visitor(count=0)
         tabs = {"a": visitor.another_tab(), "b": visitor.another_tab()}
         for number in range(PAIRS):
@@ -223,7 +223,7 @@ class Checks:
         return self._logged_in
 
     def _login_beside_change(self) -> None:
-        """One run for two questions: what the old id shows, and as which user the browser goes on."""
+        """One run for two checks: the session under the old id, and the user of the browser afterwards."""
         tried = alive = logged_out = 0
         for number in range(PAIRS):
             visitor = self._visitor(user=None)
@@ -272,7 +272,7 @@ class Checks:
             finally:
                 database.start()
 
-        # By a new visitor: whether the old sessions are there is what the check is about.
+        # By a new visitor, because the check itself asks for the old sessions.
         def keeps_a_new_session() -> bool:
             newcomer = self.deployment.visitor()
             newcomer.login("newcomer")

@@ -1,10 +1,10 @@
-"""The six functions of the PHP tutorials, in Python: what most hand-written session tables do.
+"""The six functions of the PHP tutorials, in Python, like most hand-written session tables.
 
 Modelled on the class that tutorials pass to session_set_save_handler() (`_open`, `_close`, `_read`, `_write`,
-`_destroy`, `_gc` on `sessions (id, access, data)`), and on what PHP does around it:
+`_destroy`, `_gc` on `sessions (id, access, data)`), and on the steps of PHP around it:
 
-- `_open` connects, for every request anew, and says false when it cannot: session_start() warns, and goes on.
-- `_read` returns what the row has, and '' when there is none or the query failed. It never asks for the age.
+- `_open` connects, for every request anew, or returns false: then session_start() warns, and goes on.
+- `_read` returns the data of the row, and '' without one or when the query failed. It never asks for the age.
 - `_write` is `REPLACE INTO sessions VALUES (:id, :access, :data)`, with all of $_SESSION, at the end of every
   request: with callbacks in place PHP does so whether the session was changed or not.
 - `_destroy` deletes; session_destroy() and the setcookie() of the manual's example surround it.
@@ -124,7 +124,7 @@ def serve() -> str:
 
 
 def cookie(name: str) -> str | None:
-    """Return a cookie as PHP finds it: there is no grammar to offend, and the first of a name counts."""
+    """Return a cookie as PHP finds it: it accepts any grammar, and the first of a name counts."""
     pairs = (pair.strip().partition("=") for pair in request.environ.get("HTTP_COOKIE", "").split(";"))
     return next((unquote(value) for key, _, value in pairs if key == name), None)
 

@@ -2,7 +2,7 @@
 
 `loadtests/rivals/run [STORE...]` writes reports/compare.json and reports/compare.html. It ends with an
 error when this project's own handler lost anything, and when the six functions lost nothing: then the
-checks see nothing.
+checks do not work.
 """
 
 from __future__ import annotations

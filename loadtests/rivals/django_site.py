@@ -1,8 +1,8 @@
 """A Django site whose one view is the probe API. django_db and django_cached_db choose its sessions.
 
 The MySQL backend asks for mysqlclient, which has no wheel; PyMySQL takes its place by install_as_MySQLdb().
-A login calls cycle_key() and a logout flush(), which is what django.contrib.auth's login() and logout() do
-to the session; accounts would add tables, and nothing to what is compared.
+A login calls cycle_key() and a logout flush(), as django.contrib.auth's login() and logout() do with
+the session. Accounts would add tables, and nothing to the comparison.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Flask-Session on Flask-SQLAlchemy, as its documentation configures it.
 
-Defaults but for what its page on security recommends (SameSite), and SQLAlchemy's own advice for databases
+Defaults, except SameSite, which its page on security recommends, and SQLAlchemy's own advice for databases
 that come and go (pool_pre_ping). A login calls regenerate(), which the session interface has for it; a logout
 clears the session, which deletes row and cookie.
 """
@@ -41,4 +41,4 @@ def serve(_: str):
 
 
 def create_tables() -> None:
-    """Session(app) has."""
+    """Do nothing: Session(app) has created them."""

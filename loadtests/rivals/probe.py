@@ -1,4 +1,4 @@
-"""The probe API on anybody's session: the part of it that every store can do, written once.
+"""The probe API on the session of any store: the part of it that all of them can do.
 
 Counting and appending read the session and write it, as the documentation of each of these stores shows.
 """
@@ -15,7 +15,7 @@ from config import Config, read_config
 
 SERVER = f"web-{socket.gethostname()}"
 
-# Signs what a store signs. Must be the same on every server; a constant, for nothing here is worth forging.
+# For the signatures of a store. The same on every server; a constant, as nothing here is worth forging.
 SECRET = "only for the comparison"
 
 
@@ -41,7 +41,7 @@ def respond(
 ) -> tuple[int, str]:
     """Return the status and the JSON text of an answer. Keys with a leading underscore are the framework's.
 
-    login does what the framework wants done when a visitor gets more rights; logout ends the session.
+    login does the framework's steps for a visitor who gets more rights; logout ends the session.
     """
     match method, *path.split("/")[2:]:
         case "GET", "stateless":

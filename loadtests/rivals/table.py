@@ -20,7 +20,7 @@ REPORT = ROOT / "reports" / "compare.json"
 DOCUMENT = ROOT / "docs" / "comparison.md"
 SECTION = "compare"
 
-# condition: {check: (what should hold, the word for what did not)}
+# condition: {check: (the claim, the word for each case that broke it)}
 CHECKS: dict[str, dict[str, tuple[str, str]]] = {
     "one request at a time": {
         "hop": ("what one server wrote every other reads", "not seen"),

@@ -1,4 +1,4 @@
-"""The store named by PEER as a WSGI application, with what the balancer needs around it.
+"""The store named by PEER as a WSGI application, with the headers and checks for the balancer.
 
 `python -m rivals.wsgi` creates the store's tables instead, once, before any server starts.
 """
@@ -17,7 +17,7 @@ store = import_module(f"rivals.{os.environ['PEER'].replace('-', '_')}")
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Sign whatever the store answers, and answer health checks without it."""
+    """Sign every answer of the store, and answer health checks without it."""
 
     def start_signed(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         return start_response(

@@ -19,7 +19,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def new_window(browser: Browser, deployment: Deployment) -> Iterator[Callable[..., Window]]:
-    """Return what opens a window with cookies of its own; its arguments are Playwright's new_context's."""
+    """Return a function that opens a window with its own cookies; arguments as for new_context."""
     opened: list[Window] = []
 
     def new_window(**settings: Any) -> Window:

@@ -15,7 +15,7 @@ from verify.deployment import Deployment
 PICTURES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 # Pixels: as wide as a README's column, and sharper than it on a dense screen.
 WIDTH, MARGIN, DENSITY = 960, 32, 1.2
-# Each new picture stays in the history for good.
+# Each new picture stays in the Git history.
 MAX_BYTES = 150_000
 
 
@@ -35,7 +35,7 @@ def photograph(deployment: Deployment) -> None:
         for tea in ("Assam", "Assam", "Earl Grey"):
             window.click(f"Add one {tea}")
         window.visit()  # from the top: after a click it shows the cart
-        # Down to the end of the list of sessions: what follows is for who has the page itself.
+        # Down to the end of the list of sessions. The rest of the page is no use in a picture.
         sessions = window.page.locator("#you").bounding_box()
         assert sessions is not None
         height = sessions["y"] + sessions["height"] + MARGIN

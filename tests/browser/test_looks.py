@@ -60,7 +60,7 @@ PAGES = {
 
 @pytest.fixture(scope="module", params=PAGES, ids=lambda go_to: go_to.__name__)
 def page(request: pytest.FixtureRequest, browser: Browser, deployment: Deployment) -> Iterator[Page]:
-    """Every page that there is, once for all that is asked of it."""
+    """Each page in turn, opened once for all tests of it."""
     window = Window.of(browser, deployment.url)
     request.param(window, deployment)
     assert window.page.get_by_role("heading", level=1).inner_text().startswith(PAGES[request.param])

@@ -1,4 +1,4 @@
-"""One window of a real browser on the page, and what an onlooker notices."""
+"""One window of a real browser on the page, for tests as a visitor would see it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, Locator, Page, Response, sync_playwright
 
 ROOT = Path(__file__).parents[2]
-# Any address but the deployment's is nowhere: also for what browsers ask on their own.
+# Only the deployment's address resolves, also for requests that browsers make on their own.
 ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
@@ -36,8 +36,8 @@ def chromium() -> Iterator[Browser]:
 class Window:
     """A window with cookies of its own.
 
-    answers: (method, path, status, server) of all, redirects included. complaints: what the console shows
-    in red, and requests without an answer.
+    answers: (method, path, status, server) of all, redirects included. complaints: errors on the
+    console, and requests without an answer.
     """
 
     page: Page
@@ -46,7 +46,7 @@ class Window:
 
     @classmethod
     def of(cls, browser: Browser, url: str, **settings: Any) -> Window:
-        # Still, so that a picture or a check of contrast never meets the page in the middle of a movement.
+        # Without animations, so that no picture or check of contrast comes in the middle of one.
         context = browser.new_context(base_url=url, reduced_motion="reduce", **settings)
         context.set_default_timeout(10_000)  # milliseconds; an answer takes 3,000 at most, also in an outage
         return cls(context.new_page())
@@ -68,7 +68,7 @@ class Window:
     def close(self) -> None:
         self.page.context.close()
 
-    # What a visitor does
+    # Actions of a visitor
 
     def visit(self) -> Window:
         """Open the page, by its address; the first time, or once more."""
@@ -87,7 +87,7 @@ class Window:
         self.click("Log in")
         return self
 
-    # What a visitor sees
+    # The page as a visitor sees it
 
     @property
     def server(self) -> str:

@@ -34,7 +34,7 @@ def _worlds(*names: str) -> list[Any]:
 SQL = _worlds("mysql", "mariadb")
 NAMES = ("memory", "mysql", "mariadb", "cached", "memcached")
 
-# What of the contract the others keep and memcached alone does not.
+# Tests of the contract that the others pass and memcached alone cannot.
 CLEANING = "memcached removes what has expired by itself, by its own clock, which no test can move"
 NOT_IN_MEMCACHED = {
     "test_cleaning_removes_expired_sessions_and_tells_how_many": CLEANING,

@@ -1,4 +1,4 @@
-"""Eight servers as eight processes: what a lock inside of one process cannot keep in order.
+"""Eight servers as eight processes, so that a lock inside one process cannot keep them in order.
 
 The functions below the class run in those processes. Each write is a request of its own,
 and each answer is kept: "ok", the name of the error, or the number that came back.
@@ -20,7 +20,7 @@ from hopproof.mysql.connection import Connection
 from hopproof.pool import Pool
 
 SERVERS = 8
-# Far more than any of them needs; a process that died must not hang the others.
+# Seconds, far more than any process needs: a process that died must not hang the others.
 GIVE_UP_S = 60
 
 _line: Any = None  # where the processes wait for each other
@@ -119,7 +119,7 @@ def end_user_each(database: Database, users: Sequence[str]) -> list[Any]:
 
 
 def live_a_little(database: Database, keys: Sequence[bytes], rounds: int) -> list[Any]:
-    """Do what visitors do all day: read, touch, change, count; return the answers that were errors."""
+    """Read, touch, change and count as visitors do; return the answers that were errors."""
     handler = MySQLHandler(pool_of(database), deadline_s=GIVE_UP_S)
     deeds = (
         lambda h, key: h.read(key),
@@ -138,7 +138,7 @@ def live_a_little(database: Database, keys: Sequence[bytes], rounds: int) -> lis
 
 
 def clean_in_batches(database: Database, batch: int) -> int:
-    """Return how many rows were removed, 0 if another cleaner was at it."""
+    """Clean; return how many rows were removed, 0 if another cleaner was at work."""
     handler = MySQLHandler(pool_of(database), deadline_s=GIVE_UP_S, clean_batch=batch, clean_pause_s=0)
     handler.open()
     try:

@@ -29,13 +29,13 @@ START_S = 120
 
 @dataclass(frozen=True)
 class DatabaseServer:
-    """Where the server listens, and the two ways in."""
+    """The port of the server, and connections to it as a web server and as root."""
 
     root: Database
 
     @property
     def web(self) -> Database:
-        """The table as a web server sees it: by a user who may change sessions and nothing else."""
+        """The table for a web server, whose user may change sessions and nothing else."""
         return replace(self.root, user="web")
 
     @property
@@ -61,7 +61,7 @@ class DatabaseServer:
 
 @dataclass(frozen=True)
 class Admin:
-    """A connection of somebody who may do everything, past the handler."""
+    """A connection of the administrator, past the handler."""
 
     connection: Any
 

@@ -1,4 +1,4 @@
-"""Waiting for a condition, and for no fixed time."""
+"""Waiting for a condition instead of a fixed time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def until(
     seen: Callable[[], str] = lambda: "nothing more",
     pause_s: float = 0.01,
 ) -> None:
-    """Return as soon as the condition holds; fail after so many seconds and tell what was seen."""
+    """Return as soon as the condition holds; fail after so many seconds, with the last state seen."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""One throw-away memcached in a container, and a road to it that a test can block."""
+"""One throw-away memcached in a container, and a proxy to it that a test can block."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def running_memcached() -> Iterator[MemcachedServer]:
 
 
 class Road:
-    """A port that leads to another one, until it is blocked: then it accepts, and says nothing more."""
+    """A proxy to a port. Once blocked, it accepts connections and sends nothing more."""
 
     def __init__(self, port: int) -> None:
         self._to = port

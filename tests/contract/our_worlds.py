@@ -33,7 +33,7 @@ class MemoryWorld:
     _seconds: float = 1_000_000.0
 
     def new_handler(self, **settings: Any) -> MemoryHandler:
-        # What makes two of them one store is the dict and its lock.
+        # The dict and its lock make two of them one store.
         return replace(self._first, now=lambda: self._seconds, **settings)
 
     def age(self, seconds: float) -> None:

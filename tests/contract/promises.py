@@ -23,7 +23,7 @@ CONTRACT = Path(__file__).parent
 ROOT = CONTRACT.parents[1]
 
 OURS = {"world", "handler", "other"}
-# What a test uses of a handler or a world that not every one has.
+# Uses of verbs, methods and settings that a handler or a world may lack.
 USES = re.compile(r"\.(sessions_of_user|end_one_of_user|end_user|unreachable_handler)\b|new_handler\((\w+)=")
 NEEDS_A_WORLD = re.compile(r"^def test_\w+\([^)]*\b(world|handler|other)\b", re.MULTILINE)
 # A verb that takes this long has hung.

@@ -1,4 +1,4 @@
-"""The outcome for a request whose connection breaks, before a statement or in the midst of one."""
+"""The outcome for a request whose connection breaks, before or during a statement."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -43,16 +43,16 @@ def handler(sql_world, pool):
 
 @contextmanager
 def everything_locked(world):
-    """The table is locked within: every read and write waits, and no lock wait times out."""
+    """Lock the table within the context: every read and write waits, and no lock wait times out."""
     with world.server.admin() as locker:
         locker.ask("LOCK TABLES sessions WRITE")
         yield
-        # Closing the connection unlocks as well, but later.
+        # Explicit, because closing the connection unlocks later.
         locker.ask("UNLOCK TABLES")
 
 
 def killed_in_the_midst(world, handler, act):
-    """Run act in a thread; kill its connection while the server is at it. Return the future."""
+    """Run act in a thread; kill its connection during the statement. Return the future."""
     connection_id = connection_of(handler)
     with ThreadPoolExecutor(1) as executor, everything_locked(world):
         future = executor.submit(act)
@@ -76,7 +76,7 @@ def test_a_connection_that_broke_while_idle_is_noticed_before_a_write(sql_world,
 
 
 def test_all_connections_that_broke_while_idle_are_noticed(sql_world, pool):
-    """After a restart of the database, that is."""
+    """As after a restart of the database."""
     handlers = [sql_world.new_handler(pool=pool) for _ in range(4)]
     connection_ids = [connection_of(handler) for handler in handlers]
     for handler, connection_id in zip(handlers, connection_ids, strict=True):
@@ -108,7 +108,7 @@ def test_a_write_that_broke_in_the_midst_is_an_outage(sql_world, handler, change
 
 
 def test_a_write_that_broke_in_the_midst_is_not_repeated(sql_world, handler):
-    """It may have happened; done again, it would count twice."""
+    """The write may have happened; repeated, it would count twice."""
     key = sql_world.put(n=1)
 
     answer = killed_in_the_midst(sql_world, handler, lambda: handler.write(key, Change(add=("n", 1))))
@@ -192,7 +192,7 @@ def test_a_statement_that_lost_a_deadlock_is_repeated(sql_world):
     connection_id = connection_of(handler)
     with ThreadPoolExecutor(1) as executor, sql_world.server.admin() as admin:
         admin.ask("BEGIN")
-        # Of two that block each other, the database undoes the one that has done less.
+        # In a deadlock the database undoes the transaction that has changed fewer rows.
         for _ in range(20):
             admin.ask(
                 "INSERT INTO sessions (id, version, created_at, expires_at, absolute_at)"

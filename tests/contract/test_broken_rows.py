@@ -1,4 +1,4 @@
-"""Rows that somebody else wrote, past the handler, and wrote wrongly."""
+"""Rows that another program wrote, past the handler, and wrote wrongly."""
 
 import pytest
 from worlds import new_key
@@ -22,7 +22,7 @@ BROKEN = {
     "ends before it began": {"created_at": 700},
     "ends after its absolute end": {"absolute_at": 300},
 }
-# What a reader notices, and a change, which neither reads nor writes the name, does not.
+# A reader notices these. A change, which neither reads nor writes the name, does not.
 BROKEN_NAMES = {
     "no UTF-8": {"user": b"ad\xff"},
     "half a character": {"user": b"\xe6\x97"},
@@ -41,7 +41,7 @@ CHANGES = [
 
 
 def put_row(world, **wrong):
-    """Return the key of a row that is live, but for what is wrong. Times: seconds from now."""
+    """Return the key of a live row with the given wrong columns. Times: seconds from now."""
     row, key = {**LIVE, **wrong}, new_key()
     world.admin.ask(
         "INSERT INTO sessions (id, data, version, `user`, created_at, expires_at, absolute_at) VALUES "

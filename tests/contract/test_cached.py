@@ -1,4 +1,4 @@
-"""A memcached that is killed, frozen, or cut off from one server: nothing old is read, and nobody fails."""
+"""A memcached that is killed, frozen, or cut off from one server: no old read, no failed request."""
 
 import random
 import threading
@@ -19,7 +19,7 @@ from verify.deployment import freeze
 
 pytestmark = pytest.mark.cached
 
-# Short, so that the tests are; the switch is then off for three seconds.
+# Short, so that the tests are short, too; the switch is then off for three seconds.
 TTL_S, HORIZON_S, TIMEOUT_S = 1.0, 0.5, 0.2
 # One timeout, one horizon, and a slow machine's second.
 GENEROUS_S = TIMEOUT_S + HORIZON_S + 1.5
@@ -46,7 +46,7 @@ def road(memcached):
 
 @pytest.fixture
 def servers(cached_world):
-    """Makes handlers as of different servers, each with a way to memcached of its own."""
+    """Return a maker of handlers, each like a server with its own connection to memcached."""
     clients = []
 
     def server(port):
@@ -77,7 +77,7 @@ def is_served_a_copy(handler, key):
 
 
 def is_copied_by_a_read(server, key):
-    """Say whether one request on a server leaves a copy. No time passes in it, however slow the machine."""
+    """Return whether one request on a server leaves a copy. Its clock stands still meanwhile."""
     at = time.monotonic()
     server.lookout.now = lambda: at
     data(server, key)
@@ -243,7 +243,7 @@ def test_what_waits_for_the_others_keeps_no_connection(cached_world, servers, ro
 
 
 class Record:
-    """The highest number that anybody was told so far."""
+    """The highest count that any request was told so far."""
 
     def __init__(self):
         self.highest = 0
@@ -255,7 +255,7 @@ class Record:
 
 
 def test_nobody_goes_back_while_the_ways_to_memcached_come_and_go(cached_world, memcached, servers):
-    """Eight servers, one counter: whoever asks is told what anybody was told before, or more."""
+    """Eight servers, one counter: no request is told less than an earlier one."""
     key, record, copies = cached_world.put(n=0), Record(), []
     roads = [Road(memcached.port) for _ in range(3)]
     ports = [memcached.port] * 5 + [road.port for road in roads]

@@ -16,7 +16,7 @@ def test_cleaning_removes_expired_sessions_and_tells_how_many(world, handler):
 
 
 def test_cleaning_removes_more_rows_than_the_packets_of_an_answer_have_numbers(sql_world):
-    for _ in range(600):  # 256 numbers, then they begin anew
+    for _ in range(600):  # a packet number has 256 values, then it begins again
         sql_world.put()
     sql_world.age(10_000)
 
@@ -128,6 +128,23 @@ def test_cleaning_waits_for_no_live_session(sql_world):
         admin.ask("UPDATE sessions SET expires_at = expires_at + 1 WHERE id IN %s", live)
 
         assert sql_world.new_handler().clean() == 3
+
+
+def test_cleaning_spares_a_session_that_was_touched_while_it_looked(sql_world):
+    key = sql_world.put(a=1)
+    sql_world.age(1800)
+    handler = sql_world.new_handler()
+    handler.read(key)
+    connection_id = handler._connection.thread_id()
+    with sql_world.server.admin() as admin, ThreadPoolExecutor(1) as executor:
+        admin.ask("BEGIN")
+        admin.ask("UPDATE sessions SET expires_at = expires_at + 1000 WHERE id = %s", key)
+        removed = executor.submit(handler.clean)
+        until(lambda: sql_world.admin.sees(connection_id, "updating", "Updating"))
+        admin.ask("COMMIT")
+
+        assert removed.result() == 0
+    assert handler.read(key).data == {"a": 1}
 
 
 def test_a_cleaner_lets_the_next_one_work(sql_world):

@@ -23,7 +23,7 @@ def event_world(sql_world: SqlWorld) -> Iterator[SqlWorld]:
 
 
 def create(world: SqlWorld) -> None:
-    # What the client makes of its own command DELIMITER.
+    # The client interprets DELIMITER itself; the server gets the statement alone.
     (statement,) = re.findall(r"DELIMITER //\n(.*)//\nDELIMITER ;", EVENT, re.DOTALL)
     world.admin.ask(statement)
 

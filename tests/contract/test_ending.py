@@ -13,6 +13,9 @@ LATE_WRITES = [
     pytest.param(Change(set={"a": 2}, expected_version=1), id="expected version"),
 ]
 
+# To a database that folds case, pads, or takes a name for a pattern, some of them are Ada.
+STRANGERS = ["ada", "Ada ", "Ada\0", "Adа", "Ad", "%", "_da", None]
+
 
 @pytest.mark.parametrize("change", LATE_WRITES)
 def test_a_slow_write_does_not_revive_a_session_that_was_logged_out(world, handler, other, change):
@@ -113,13 +116,12 @@ def test_logging_out_everywhere_ends_every_session_of_the_user(world, handler):
     assert [handler.read(key) for key in keys] == [None] * 3
 
 
-@pytest.mark.parametrize("stranger", ["ada", "Ada ", "Ada\0", "Adа", "Ad", "%", "_da", None])
-def test_logging_out_everywhere_compares_names_byte_by_byte(world, handler, stranger):
+def test_logging_out_everywhere_compares_names_byte_by_byte(world, handler):
     world.put("Ada", a=1)
-    theirs = world.put(stranger, a=2)
+    theirs = {name: world.put(name, a=2) for name in STRANGERS}
 
     assert handler.end_user("Ada") == 1
-    assert handler.read(theirs).data == {"a": 2}
+    assert [name for name, key in theirs.items() if handler.read(key) is None] == []
 
 
 def test_logging_out_everywhere_counts_only_sessions_that_live(world, handler):
@@ -202,12 +204,11 @@ def test_ending_one_session_of_a_user_ends_that_and_no_other(world, handler, oth
     assert [other.read(key).data for key in (kept, bobs)] == [{"a": 2}, {"a": 3}]
 
 
-@pytest.mark.parametrize("owner", ["ada", "Ada ", "Adа", "Ad", "%", None])
-def test_nobody_can_end_a_session_that_is_not_theirs(world, handler, other, owner):
-    key = world.put(owner, a=1)
+def test_nobody_can_end_a_session_that_is_not_theirs(world, handler, other):
+    theirs = {name: world.put(name, a=1) for name in STRANGERS}
 
-    assert handler.end_one_of_user("Ada", key) is False
-    assert other.read(key).data == {"a": 1}
+    assert [name for name, key in theirs.items() if handler.end_one_of_user("Ada", key)] == []
+    assert [name for name, key in theirs.items() if other.read(key) is None] == []
 
 
 def test_a_session_that_is_one_of_a_user_no_more_cannot_be_ended_as_theirs(world, handler, other):
@@ -245,8 +246,8 @@ def test_logging_out_somebody_unknown_ends_nobody(world, handler):
     assert handler.read(key).user == "ada"
 
 
-@pytest.mark.parametrize(
-    "name", ["a", "é" * 32, "'; DROP TABLE sessions; --", "\\", "%s", "a\nb", "日本", "🍵"]
-)
-def test_a_user_reads_as_the_name_that_was_written(world, handler, name):
-    assert handler.read(world.put(name, a=1)).user == name
+def test_a_user_reads_as_the_name_that_was_written(world, handler):
+    names = ["a", "é" * 32, "'; DROP TABLE sessions; --", "\\", "%s", "a\nb", "日本", "🍵"]
+    keys = {name: world.put(name, a=1) for name in names}
+
+    assert [handler.read(key).user for key in keys.values()] == names

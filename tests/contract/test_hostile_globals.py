@@ -1,4 +1,4 @@
-"""A server whose globals are set against every promise. The handler's connections set what they need."""
+"""A server whose global variables break every promise, unless the handler's connections set their own."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_every_setting_that_a_promise_rests_on_is_the_connections_own(hostile_wo
     assert list(rows[0]) == [b"REPEATABLE-READ", b"0"]
 
 
-# Not the primary any more, or leaving: the connection leads to the wrong server
+# A server that is not the primary any more, or is leaving
 
 
 @pytest.fixture

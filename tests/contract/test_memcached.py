@@ -1,4 +1,4 @@
-"""Memcached alone: what several servers do at once, and what is lost on the way."""
+"""Memcached alone: several servers at once, and answers that get lost."""
 
 import json
 import time
@@ -30,7 +30,7 @@ def alone(memcached):
 
 
 def at_once(alone, act):
-    """Return what eight servers answer who act at the same time."""
+    """Return the answers of eight servers that act at the same time."""
 
     def answer(handler):
         try:
@@ -43,7 +43,7 @@ def at_once(alone, act):
 
 
 class LostAnswer:
-    """The items, whose first swap is done but not confirmed."""
+    """The items, with a first swap that is done but not confirmed."""
 
     def __init__(self, items):
         self.items, self.is_lost = items, False

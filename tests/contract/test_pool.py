@@ -13,7 +13,7 @@ from hopproof.handler import Change, SessionConflict, SessionGone, SessionRefuse
 
 @pytest.fixture
 def one(sql_world):
-    """A pool of one connection: whoever keeps it is found out by the next."""
+    """A pool of one connection: if a test keeps it, the next borrow fails."""
     return replace(sql_world.server.web, connections=1).pool()
 
 
@@ -126,7 +126,7 @@ def in_a_fork(act):
     return answer
 
 
-# Python warns that threads and fork do not mix; the child here only talks to the database and ends.
+# Python warns of fork in a process with threads. The child here only talks to the database and ends.
 forks = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 

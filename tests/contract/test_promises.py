@@ -15,7 +15,7 @@ EXAMPLE = ROOT / "docs/examples/sqlite_store.py"
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
-# What is replaced in the example and by what, the words that narrow the run, and the broken promise.
+# Replacements in the example, the words that narrow the run, and the broken promise.
 BROKEN = {
     "an upsert that revives": (
         [("raise SessionGone(ended=True)", 'text = "{}"')],

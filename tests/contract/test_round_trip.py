@@ -1,4 +1,4 @@
-"""Property: whatever I-JSON is written, in whatever order of changes, is what is read, types included."""
+"""Property: any I-JSON, written by any order of changes, is read as it was written, types included."""
 
 import json
 import re

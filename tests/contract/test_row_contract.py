@@ -1,4 +1,4 @@
-"""The statements of docs/row-contract.md, as somebody would copy them, beside the Python handler."""
+"""The statements of docs/row-contract.md, copied from the page, beside the Python handler."""
 
 import hashlib
 import re
@@ -24,7 +24,7 @@ LIFETIMES = Lifetimes()
 
 @dataclass
 class Foreigner:
-    """A program in another language: it knows the page and a driver, and asks as the servers' user."""
+    """A program in another language: it has the page and a driver, and is the servers' database user."""
 
     connection: Any
 

@@ -1,4 +1,4 @@
-"""The limit is a bound, not an edge: 48 KiB pass, 80 KiB are refused, in between is nobody's business."""
+"""The limit is approximate: 48 KiB pass, 80 KiB are refused, the outcome in between is not tested."""
 
 import pytest
 from worlds import content, new_key
@@ -84,7 +84,7 @@ def test_a_list_grows_up_to_the_limit_and_no_further(world, handler):
     assert len(handler.read(key).data["list"]) == 3
 
 
-# How a session comes to be larger than it may: the limit was lowered.
+# Sessions that are too large, because the limit was lowered.
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How many statements a verb costs, as the server counts them on the handler's own connection."""
+"""The number of statements of each verb, counted by the server on the handler's own connection."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from hopproof.handler import Change, SessionGone, SessionRefused
 
 
 class Counted:
-    """A handler on a pool of one connection, whose statements the server has counted."""
+    """A handler on a pool of one connection, whose statements the server counts."""
 
     def __init__(self, world):
         self.pool = replace(world.server.web, connections=1).pool()

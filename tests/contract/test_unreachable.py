@@ -1,4 +1,4 @@
-"""A database that is not there. Needs none."""
+"""An unreachable database. The tests need no container."""
 
 import socket
 import time
@@ -11,7 +11,7 @@ from hopproof.mysql import Database, MySQLHandler
 from hopproof.mysql.connection import Connection
 
 DEADLINE_S = 0.5
-# Twice the deadline and a slow machine's second: what matters is that it is not 10 s or for ever.
+# Twice the deadline and a slow machine's second: far below 10 s, or for ever.
 GENEROUS_S = 2 * DEADLINE_S + 1
 
 VERBS = {

@@ -16,7 +16,7 @@ def visitor(deployment: Deployment) -> Visitor:
 
 @pytest.fixture
 def crowd(deployment: Deployment) -> Iterator[CountingVisitors]:
-    """Visitors who click from before the test's fault until the test stops them."""
+    """Visitors who click before the test's fault, during it, and until the test stops them."""
     crowd = CountingVisitors(deployment)
     try:
         crowd.get_around()

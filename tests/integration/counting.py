@@ -9,7 +9,7 @@ from verify.deployment import Deployment, until
 from verify.visitor import Answer, Visitor
 
 VISITORS = 6
-# Longer than two deploys on a busy machine; an end, should a test forget to stop them.
+# Seconds. Longer than two deploys on a busy machine; the end, if a test forgets to stop them.
 LIMIT_S = 240
 
 

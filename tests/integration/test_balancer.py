@@ -53,7 +53,7 @@ def test_a_visitor_gets_no_metrics_however_they_spell_the_path(visitor: Visitor)
 
 
 def test_a_redirect_names_no_scheme_and_no_host(visitor: Visitor) -> None:
-    # The balancer cannot know whether TLS ends in front of it, and a visitor could forge who is asked.
+    # The balancer cannot know whether TLS ends in front of it, and a visitor can forge the host.
     answer = visitor.ask("POST", "/logout", headers={"X-Forwarded-Host": "evil.example"})
     assert (answer.status, answer.headers["Location"]) == (303, "/")
 

@@ -12,10 +12,10 @@ from verify.visitor import Visitor
 
 @pytest.fixture(scope="module")
 def counted(deployment: Deployment) -> Iterator[Deployment]:
-    """Only statements of the app's user reach the digests, on connections that are warm."""
+    """Count only the statements of the app's user, on warm connections, in the digests."""
     deployment.sql("UPDATE performance_schema.setup_actors SET ENABLED='NO', HISTORY='NO'")
     deployment.sql("INSERT INTO performance_schema.setup_actors VALUES ('%', 'web', '%', 'YES', 'YES')")
-    # Who is instrumented is decided when a connection is made.
+    # MySQL decides at connect whether a user is instrumented.
     connections = "SELECT id FROM information_schema.processlist WHERE user IN ('web', 'janitor')"
     for (connection,) in deployment.sql(connections):
         deployment.sql(f"KILL {connection}")
@@ -89,7 +89,7 @@ def test_reading_touches_once_per_interval(counted: Deployment, visitor: Visitor
 
 
 def statements_of(deployment: Deployment, act: Callable[[], object]) -> dict[str, int]:
-    """Return the statements that the act cost, by digest."""
+    """Return the number of statements of the act, by digest."""
     before = digests(deployment)
     act()
     after = digests(deployment)

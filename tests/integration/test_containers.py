@@ -1,8 +1,9 @@
-"""The containers: what they may do, what they show, what they refuse."""
+"""The containers: their rights, their settings, and settings that they refuse."""
 
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_no_secret_is_in_an_environment_or_an_image(deployment: Deployment) -> N
 def test_the_balancer_cannot_reach_the_database(deployment: Deployment) -> None:
     connect = "exec 3<>/dev/tcp/db/3306"
     assert deployment.container("balancer").exec_run(["timeout", "3", "bash", "-c", connect]).exit_code != 0
-    # The same attempt succeeds where it should, so it can tell.
+    # The same attempt succeeds where it should, so the test can fail.
     assert deployment.containers("web")[0].exec_run(["timeout", "3", "bash", "-c", connect]).exit_code == 0
 
 
@@ -63,12 +64,6 @@ def test_more_servers_than_the_database_has_connections_for_are_refused(deployme
     done = deployment.script("infra/scale", "20", fails=True, DB_MAX_CONNECTIONS="100")
     assert "20 × WEB_WORKERS=1 × DB_POOL=8 = 160 connections" in done.stderr
     assert len(deployment.server_names()) == deployment.servers
-
-
-@pytest.mark.parametrize("count", ["0", "21", "many", "-1"])
-def test_a_senseless_number_of_servers_is_refused(deployment: Deployment, count: str) -> None:
-    done = deployment.script("infra/scale", count, fails=True)
-    assert f"WEB_REPLICAS='{count}' is not a whole number of servers from 1 to 20" in done.stderr
 
 
 def test_a_bad_setting_stops_the_boot_and_says_what_to_type(deployment: Deployment) -> None:
@@ -89,12 +84,17 @@ def test_a_bad_setting_stops_the_boot_and_says_what_to_type(deployment: Deployme
 
 
 def test_the_janitor_removes_expired_sessions_by_itself(deployment: Deployment, visitor: Visitor) -> None:
+    def removed() -> int:
+        # Other tests' tombstones expire as well, so no pass is sure to remove this one session alone.
+        return sum(map(int, re.findall(r"removed (\d+) expired sessions", deployment.logs("janitor"))))
+
     visitor.add("n")
+    removed_before = removed()
     key = f"UNHEX(SHA2('{visitor.session_id}', 256))"
     deployment.sql(f"UPDATE sessions SET expires_at = UNIX_TIMESTAMP() WHERE id = {key}")
     deployment.container("janitor").restart()  # it cleans at once, then once a minute
     until(lambda: deployment.sql(f"SELECT 1 FROM sessions WHERE id = {key}") == [], "the row is gone")
-    until(lambda: "removed 1 expired sessions" in deployment.logs("janitor"), "a log line of the pass")
+    until(lambda: removed() > removed_before, "a log line of the pass")
 
 
 def test_a_session_outlives_the_whole_deployment(deployment: Deployment, visitor: Visitor) -> None:

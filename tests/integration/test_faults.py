@@ -1,4 +1,4 @@
-"""Parts fail while visitors click: what was acknowledged stays, and errors are errors."""
+"""Parts fail while visitors click: acknowledged writes stay, and errors are errors."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def test_a_killed_server_takes_no_acknowledged_write_with_it(
     deployment.containers("web")[0].kill()
     crowd.get_around()
     crowd.assert_nothing_lost()
-    # What it was working on is lost from sight, what came later is not: at most one request per visitor,
-    # and one more for what was routed to it before the balancer noticed.
+    # Lost are the answers to requests in flight on that server: at most one per visitor, and one more that
+    # was routed to it before the balancer noticed.
     assert len(crowd.not_ok()) <= 2 * VISITORS, crowd.not_ok()
 
 

@@ -12,7 +12,7 @@ import pytest
 from verify.deployment import Deployment, freeze, until
 from verify.visitor import Visitor
 
-# Compose's own variable is for who asks Compose without infra/compose, as the fixture of all tests does.
+# COMPOSE_PROFILES is for calls of Compose without infra/compose, as in the fixture of all tests.
 USED = {"CACHE": "memcached", "COMPOSE_PROFILES": "memcached"}
 
 
@@ -20,7 +20,7 @@ USED = {"CACHE": "memcached", "COMPOSE_PROFILES": "memcached"}
 def cached(deployment: Deployment) -> Iterator[Deployment]:
     before = {name: os.environ.get(name, "") for name in USED}
     os.environ.update(USED)
-    # All at once, and before there are visitors: a deploy would keep the copies off for two minutes.
+    # Replaced at once, before visitors come: a deploy would keep the copies off for two minutes.
     deployment.script("infra/compose", "up", "--detach", "--wait", "--no-deps", "memcached", "web")
     deployment.wait_for_servers(deployment.servers)
     yield deployment
@@ -31,7 +31,7 @@ def cached(deployment: Deployment) -> Iterator[Deployment]:
 
 
 class Readers:
-    """Visitors who count and then read, again and again: every answer to the letter, whoever gives it."""
+    """Visitors who count and then read, again and again: every server must answer exactly the count."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.wrong: list[str] = []
@@ -86,7 +86,7 @@ def copies_are_off(deployment: Deployment) -> bool:
 
 
 def selects(deployment: Deployment, visitor: Visitor) -> int:
-    """How many statements a hundred reads cost."""
+    """Return the number of statements of a hundred reads."""
 
     def so_far() -> int:
         ((_, count),) = deployment.sql("SHOW GLOBAL STATUS LIKE 'Com_select'")

@@ -15,7 +15,7 @@ from verify.deployment import ROOT, Deployment, freeze, until
 from verify.visitor import Visitor
 
 OBSERVE = ROOT / "infra/observe"
-# Compose's own variable is for who asks Compose without infra/compose, as the fixture of all tests does.
+# COMPOSE_PROFILES is for calls of Compose without infra/compose, as in the fixture of all tests.
 USED = {
     "PROFILES": "observe",
     "COMPOSE_PROFILES": "observe",
@@ -57,18 +57,18 @@ class Prometheus:
 def prometheus(deployment: Deployment) -> Iterator[Prometheus]:
     before = {name: os.environ.get(name, "") for name in USED}
     os.environ.update(USED)
-    deployment.visitor().add("n")  # what nobody has asked for yet has no series
+    deployment.visitor().add("n")  # a route without a request yet has no series
     deployment.script("infra/compose", "up", "--detach", "--wait", "--no-deps", *WATCHING)
     yield Prometheus(deployment)
     deployment.script("infra/compose", "rm", "--stop", "--force", *WATCHING)
-    # The fixture of all tests takes down what it has started, and does not know of this.
+    # The fixture of all tests does not know this volume, so it would leave it behind.
     deployment.docker.volumes.get(f"{deployment.project}_prometheus").remove()
     os.environ.update(before)
 
 
 @pytest.fixture(scope="module")
 def scraped(deployment: Deployment, prometheus: Prometheus) -> Prometheus:
-    """Prometheus once everybody has told it something."""
+    """Prometheus, once it has scraped every target."""
     everybody = {name: ["up"] for name in ("balancer", "janitor", "crawler")}
     everybody["web"] = ["up"] * deployment.servers
     until(lambda: prometheus.targets() == everybody or None, f"all of {everybody}", 40)
@@ -76,12 +76,12 @@ def scraped(deployment: Deployment, prometheus: Prometheus) -> Prometheus:
 
 
 PANELS = json.loads((OBSERVE / "grafana-dashboard.json").read_text())["panels"]
-# What Grafana fills in for itself.
+# Grafana fills in this variable itself.
 SHOWN = [target["expr"].replace("$__rate_interval", "1m") for panel in PANELS for target in panel["targets"]]
 
 
 def selectors(expression: str) -> set[str]:
-    """The series that an expression asks for, as it names them: metric{labels}."""
+    """Return the series in an expression, as it spells them: metric{labels}."""
     bare = re.sub(r"\b(by|on|without) \([^)]*\)|\[[^]]*\]", "", expression)
     found = re.findall(r"\b([a-z_]\w*)\b(?!\s*\()(\{[^}]*\})?", bare)
     return {name + labels for name, labels in found if name not in ("and", "or", "unless")}
@@ -92,7 +92,7 @@ def test_every_part_is_scraped(scraped: Prometheus) -> None:
 
 
 def test_the_alerts_and_the_dashboard_name_only_what_is_there(scraped: Prometheus, visitor: Visitor) -> None:
-    visitor.add("n")  # or no server could tell of any visitor
+    visitor.add("n")  # without a visitor the servers have no series
     counted = {"match[]": 'hopproof_requests_total{route="/api/session/counters/<key>"}'}
     until(lambda: scraped.ask("series", **counted), "the visitor's request")
     alerts = [rule["query"] for group in scraped.ask("rules")["groups"] for rule in group["rules"]]

@@ -1,4 +1,4 @@
-"""The harness can fail: each guarantee turns red when a part is broken that it rests on."""
+"""The harness can fail: each guarantee turns red when the part that it rests on is broken."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def test_the_load_test_tells_what_went_backwards(
     deployment: Deployment, break_part: Break, name: str, told: str
 ) -> None:
     break_part(name)
-    # So many that two meet at one server within the moment for which last-answer-again keeps an answer.
-    # No speed is judged here: a limit that nobody reaches.
+    # Enough visitors that two meet at one server while last-answer-again keeps an answer (20 ms).
+    # The speed is not judged here, so the limit is out of reach.
     run = deployment.script("loadtests/run", fails=name != "nobody", USERS="30", DURATION="6", P95_MS="60000")
     assert told in run.stdout
 
@@ -63,6 +63,6 @@ def test_a_saboteur_is_found(deployment: Deployment, break_part: Break, name: st
     cells = judged(deployment, saboteur.under)
     cell = cells[saboteur.breaks]
     assert cell.verdict == "broken", "\n".join(line(cell) for cell in cells.values())
-    # The reader is told who saw what, and from whom.
+    # The report names the operations and their visitors.
     assert cell.violations[0].operations
     assert all(operation.server for operation in cell.violations[0].operations)

@@ -1,4 +1,4 @@
-"""A kept volume: migrated or refused, never wiped. And who may do what in it."""
+"""A kept volume is migrated or refused, never wiped; and the rights of each database user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def apply(deployment: Deployment, folder: Path, *, fails: bool = False) -> str:
 
 @pytest.fixture
 def schema(deployment: Deployment, tmp_path: Path) -> Iterator[Path]:
-    """The project's schema, to be added to; applied to a database that holds one session."""
+    """A copy of the project's schema, applied to a database that holds one session."""
     folder = tmp_path / "schema"
     shutil.copytree(ROOT / "webapp/hopproof/mysql/schema", folder)
     tmp_path.chmod(0o755)
@@ -56,7 +56,7 @@ def test_applying_the_schema_again_changes_nothing(deployment: Deployment, schem
 
 @pytest.fixture
 def no_autocommit(deployment: Deployment) -> Iterator[None]:
-    """A database whose global makes each new connection keep its changes to itself."""
+    """A database with the global autocommit = 0: new connections commit nothing by themselves."""
     deployment.sql("SET GLOBAL autocommit = 0")
     yield
     deployment.sql("SET GLOBAL autocommit = 1")

@@ -46,7 +46,7 @@ class Site:
         return Browser(self.app, cookie)
 
     def visitor(self, user: str | None = None, **data: Any) -> Browser:
-        """A browser that already has a session."""
+        """Return a browser that already has a session."""
         browser = self.browser()
         for key, value in (data or {"visited": True}).items():
             assert browser.ask("PUT", f"/api/session/data/{key}", value).status == 204

@@ -16,7 +16,7 @@ _servers = itertools.cycle(["web-a", "web-b"])
 
 @dataclass(frozen=True)
 class Visit:
-    """Tells what happened in one visit, such as "shopper-0.0": the role is in its name."""
+    """Makes the operations of one visit, such as "shopper-0.0": the role is in its name."""
 
     name: str
 
@@ -32,7 +32,7 @@ class Visit:
         server: str | None = None,
         **differs: Any,
     ) -> Operation:
-        """Return an operation after all that were told before, served by another server than the last.
+        """Return an operation after all earlier ones, served by another server than the last.
 
         at: invoked and completed, in seconds, for operations that overlap. differs: further fields.
         """
@@ -80,6 +80,6 @@ class Visit:
 
 
 def run(*operations: Operation, struck: float = 0, healed: float = 0, store_is_out: bool = False) -> Run:
-    """Return the run in which this happened. struck, healed: in seconds."""
+    """Return the run with these operations. struck, healed: in seconds."""
     history = sorted(operations, key=lambda o: o.invoked)
     return Run(history, round(struck * 1e9), round(healed * 1e9), store_is_out)

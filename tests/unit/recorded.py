@@ -15,8 +15,8 @@ from hopproof.session import Session
 class RecordedHandler:
     """calls: (verb, argument) of every call. is_down: every verb but open and close fails.
 
-    broken: the keys under which there is no session but something else. before_write: runs at each
-    write before it is carried out, as another request would.
+    broken: the keys of rows that break the row contract. before_write: called before each write, to
+    act as another request.
     """
 
     store: MemoryHandler = field(default_factory=MemoryHandler)
@@ -97,7 +97,7 @@ class Visit:
 
     @property
     def store(self) -> MemoryHandler:
-        """The same sessions, unrecorded: for what other requests do."""
+        """The same sessions, unrecorded, for other requests."""
         return self.handler.store
 
     def put(self, user: str | None = None, /, **data: object) -> bytes:

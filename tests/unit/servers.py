@@ -1,4 +1,4 @@
-"""Servers with copies in front of one store, in one process, on one clock, to be interrupted anywhere."""
+"""Servers with copies in front of one store, in one process, on one clock. Tests interrupt them anywhere."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Clock:
 
 @dataclass
 class Line:
-    """One server's way to the cache, which can be cut; before runs ahead of each question, with the verb."""
+    """One server's connection to the cache, which can be cut. before: called with each verb."""
 
     cache: DictCache
     is_cut: bool = False
@@ -87,7 +87,7 @@ class Line:
 
 @dataclass
 class MemorySwitch:
-    """Kept by the store's clock, an hour ahead of the servers'."""
+    """A switch on the store's clock, which is an hour ahead of the servers'."""
 
     clock: Clock
     off_until: float = 0.0
@@ -112,7 +112,7 @@ class MemorySwitch:
 
 @dataclass
 class Store:
-    """A store that lets others act right before and right after it does what a write or read says."""
+    """A store that lets other requests act right before and right after each write or read."""
 
     inner: MemoryHandler
     before: Callable[[str], object] = lambda verb: None
@@ -133,7 +133,7 @@ class Store:
         self._do("destroy", lambda: self.inner.destroy(key))
 
     def _do(self, verb: str, act: Callable[[], Any]) -> Any:
-        # Once: who acts in between uses other servers, but a hook must not run in itself.
+        # Called once: the hook itself uses other servers, and must not run inside itself.
         before, self.before = self.before, lambda verb: None
         before(verb)
         answer = act()
@@ -194,7 +194,7 @@ class Servers:
         return key
 
     def put_copied(self, server: Server, **data: Json) -> bytes:
-        """Return the key of a new session of which there is a copy."""
+        """Return the key of a new session that has a copy."""
         key = self.put(**data)
         server.data(key)
         assert not server.reads_from_table(key)

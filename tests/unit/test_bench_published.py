@@ -1,4 +1,4 @@
-"""The published chart and tables of the benchmark are those of the measured run, of a whole one."""
+"""The published chart and tables of the benchmark are those of one complete run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cache that is away costs one request a little time now and then, and all others none."""
+"""During an outage of the cache a single request probes it now and then; the others do not wait."""
 
 import pytest
 
@@ -68,7 +68,7 @@ def test_after_a_second_one_asks_and_the_others_do_not(cache, breaker, clock):
 
 
 def fail_beside(cache, breaker):
-    """While one asks, another comes."""
+    """Let a second request come while the first one asks."""
     cache.asked += 1
     fail(breaker)
     raise CacheUnavailable("the test says so")

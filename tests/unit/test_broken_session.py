@@ -1,11 +1,11 @@
-"""A session that somebody else has spoilt is one visitor's trouble, and not for long."""
+"""A broken row is an error for its own visitor only, and a logout ends it."""
 
 import pytest
 from test_outage import WITH_SESSION
 
 from hopproof.web import key_of
 
-# A logout needs nothing of what is stored: it ends the session, broken or not.
+# A logout reads nothing of the row: it ends the session, broken or not.
 READING = [request for request in WITH_SESSION if request[1] != "/api/logout"]
 
 

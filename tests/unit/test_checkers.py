@@ -1,4 +1,4 @@
-"""Every kind of contradiction, made by hand, is reported; what is merely unlucky is not."""
+"""Every kind of contradiction, made by hand, is reported; a run that is only unlucky is not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ leaver = Visit("leaver-0.0")
 stranger = Visit("stranger-0.0")
 auditor = Visit("auditor")
 
-LOST = 503  # from a server: done or not, nobody knows
+LOST = 503  # from a server: done or not, which is unknown
 
 
 def stories(table: dict[str, list[Operation]]) -> pytest.MarkDecorator:
@@ -28,11 +28,11 @@ def stories(table: dict[str, list[Operation]]) -> pytest.MarkDecorator:
 
 
 def told(check: Callable[[Run], list[Violation]], story: Sequence[Operation], **times: Any) -> list[str]:
-    """Return what the checker says of the story, one sentence per contradiction."""
+    """Return the checker's summary of each contradiction in the story."""
     return [violation.what for violation in check(run(*story, **times))]
 
 
-# G1: what one server wrote every other server reads
+# G1: every server reads the writes of every other
 
 
 def g1(*story: Operation) -> list[str]:
@@ -231,7 +231,7 @@ def test_what_was_acknowledged_has_to_be_read_at_the_end(reads: list[Operation])
         assert g2(write, *reads) == ["no read at the end shows what was acknowledged"]
 
 
-# G3: one session behaves as one copy; see test_linearizability.py for what that means
+# G3: one session behaves as one copy; see test_linearizability.py
 
 
 def g3(*story: Operation) -> list[str]:
@@ -242,7 +242,7 @@ def test_the_operations_of_an_unexplained_session_are_named() -> None:
     story = [tabs.add(1, tab=1), tabs.read({"n": 1}), tabs.set("a", tab=2), tabs.add(1, tab=2)]
     (violation,) = one_copy.one_session_behaves_as_one_copy(run(*story))
     assert violation.what == "no order of 4 operations explains the last"
-    assert violation.operations == (story[0], story[1], story[3])  # the other key has nothing to do with it
+    assert violation.operations == (story[0], story[1], story[3])  # the other name is not involved
 
 
 def test_sessions_are_judged_one_by_one() -> None:

@@ -1,4 +1,4 @@
-"""The published table of other stores is what was measured, and what was measured speaks for itself."""
+"""The published table of other stores is that of the measured run, in which our own store lost nothing."""
 
 from __future__ import annotations
 

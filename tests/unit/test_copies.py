@@ -1,10 +1,11 @@
-"""Copies in front of a store: what the module's docstring claims, one interleaving after the other."""
+"""Copies in front of a store: the claims of the module's docstring, one interleaving after the other."""
 
 import pytest
 from servers import Server, Servers
 
 from hopproof.handler import Change, SessionConflict, SessionRefused, SessionStoreUnavailable
-from hopproof.memcached.copies import LEASE, LEASE_S, MARK_S, name_of
+from hopproof.memcached.copies import LEASE, LEASE_S, name_of
+from hopproof.memcached.marks import MARK_S
 
 NEW, OLD = {"a": 2}, {"a": 1}
 
@@ -31,13 +32,13 @@ def three(servers: Servers) -> Server:
 
 @pytest.fixture
 def past_the_cache(servers: Servers) -> Server:
-    """A server that is cut off from the cache, and so reads the table only."""
+    """Return a server that is cut off from the cache, and so reads the table only."""
     server = servers.new()
     server.line.is_cut = True
     return server
 
 
-# A copy spares the reading
+# A copy saves a read of the table
 
 
 def test_what_one_server_has_read_another_need_not_read(servers, one, two):

@@ -1,4 +1,4 @@
-"""The crawler: what a walk adds up to, and what Prometheus is told while the database is away."""
+"""The crawler: the figures of a walk, and its metrics while the database is away."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LONG_AGO = START - 600
 
 
 class FakeTable:
-    """Rows by their keys, at a time that the test moves. breaks_at: where in a walk the database goes."""
+    """Rows by their keys, on a clock that the test moves. breaks_at: the row at which the database fails."""
 
     def __init__(self):
         self.now = START
@@ -203,7 +203,7 @@ def test_a_broken_row_is_named_once_and_counted_each_time(crawler, table, caplog
     assert [caplog.text.count(key.hex()) for key in (broken, other)] == [1, 1]
     assert rows_told(crawler)[3] == 2
 
-    table.rows[broken] = table.rows.pop(table.put())  # somebody repairs it, and breaks it again
+    table.rows[broken] = table.rows.pop(table.put())  # it is repaired, and breaks again
     crawler.crawl()
     assert rows_told(crawler)[3] == 1
     table.rows[broken] = None
@@ -252,7 +252,7 @@ def test_sessions_in_memcached_alone_leave_it_idle_after_one_line(caplog):
     assert len(caplog.messages) == 1
 
 
-# The database hangs, so it ends in the midst of a walk; or it rests.
+# SIGTERM comes during a walk, because the database hangs, or during a pause.
 RUNNING = """
 import runpy, sys, time, hopproof_operator.table, prometheus_client
 prometheus_client.start_http_server = lambda port: None  # somebody else may be at it

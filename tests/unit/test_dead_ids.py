@@ -116,7 +116,7 @@ def test_a_slow_change_across_a_login_in_another_tab_is_refused_and_keeps_that_l
     site.handler.before_write = lambda key: [meanwhile(act) for act in once]
 
     assert visitor.ask(method, path, body).problem == (409, "session-gone")
-    # A browser has one jar for its tabs: what the slow answer sends would replace the login's cookie.
+    # A browser has one jar for its tabs: a cookie of the slow answer would replace the login's.
     assert tab.ask("GET", "/api/session").json == {"server": "web-test", "user": "ada", "data": {"a": 1}}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import bottle
 import pytest
+from recorded import RecordedHandler
 from wsgi_client import Browser
 
 from bench.publish import MEASURED as BENCH
@@ -23,7 +24,7 @@ README = (ROOT / "README.md").read_text()
 PAGES = {page.name: page.read_text() for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
 every_page = pytest.mark.parametrize("page", PAGES)
 
-# Of MySQL and gunicorn: named in an explanation, used nowhere here.
+# Names of MySQL and gunicorn that an explanation mentions and no code uses.
 FOREIGN = {"innodb_buffer_pool_size", "gevent_pywsgi"}
 
 # Made on the machine that runs it, so not in a clone.
@@ -43,7 +44,7 @@ SHOWN_BY = [name for _, _, tests in GUARANTEES for name in re.findall(r"`(test_\
 
 
 def part(text: str, heading: str) -> str:
-    """Return what stands under a heading, up to the next one of any level."""
+    """Return the text under a heading, up to the next one of any level."""
     found = re.search(rf"^#+ {re.escape(heading)}.*?\n(.*?)(?=^#|\Z)", without_code(text), re.M | re.S)
     assert found is not None, f"there is no heading {heading!r}"
     return found[1].strip()
@@ -97,7 +98,21 @@ def test_the_figures_of_the_readme_are_the_published_ones() -> None:
     assert f"A read takes {cpu_ms:.1f} ms of a server's CPU" in words
 
 
-# What the pages name
+def test_the_ratios_of_the_pages_are_the_published_ones() -> None:
+    bench = section_in(ROOT / "docs/performance.md", "bench")
+    ratios = re.findall(r"^\| (?:read|write), over the best .*? \| .*? \| ([\d.]+) \|", bench, re.MULTILINE)
+    python_reads, python_writes, reads, writes = ratios
+    assert (
+        f"{python_reads} times those of the best Python store that was measured, and {reads} of PHP's;"
+        f" writes {python_writes} times and {writes}."
+    ) in " ".join(README.split())
+    assert (
+        f"{python_reads} times the reads/s and {python_writes} times the writes/s of the best in Python,"
+        f" {reads} and {writes} of PHP's"
+    ) in " ".join(PAGES["design.md"].split())
+
+
+# Names on the pages
 
 
 def test_the_table_of_guarantees_is_found() -> None:
@@ -178,6 +193,17 @@ def test_the_route_of_the_readme_keeps_a_cart(store: MemoryHandler) -> None:
     assert visitor.ask("POST", "/cart/Assam").json == {"cart": {"Assam": 2}, "clicks": 2}
     (row,) = store._rows.values()
     assert row.data() == {"cart": {"Assam": 2}, "clicks": 2, "last": "Assam"}
+
+
+def test_the_route_of_the_readme_costs_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = RecordedHandler()
+    monkeypatch.setattr(mysql, "MySQLHandler", lambda pool: recorded)
+    visitor = Browser(run(blocks(README, "python")[0])["app"])
+    visitor.ask("POST", "/cart/Assam")
+    recorded.calls.clear()
+    visitor.ask("POST", "/cart/Sencha")
+    assert f"in all {len(recorded.calls)} SQL statements: 1 + 2 + 1" in README
+    assert recorded.verbs == ["write", "read", "write", "write"]
 
 
 def test_the_application_of_the_docs_counts_visits(

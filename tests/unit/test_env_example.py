@@ -1,4 +1,4 @@
-""".env.example is the only list of settings: what it says is what the files do."""
+""".env.example is the only list of settings, and agrees with the files."""
 
 from __future__ import annotations
 

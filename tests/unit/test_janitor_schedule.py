@@ -118,6 +118,6 @@ def test_it_rests_between_two_passes(stop):
 
 
 def test_an_error_of_another_kind_ends_it(stop):
-    """A bug is for the supervisor and the log: swallowed, nobody would ever know."""
+    """A bug must reach the supervisor and the log. Swallowed, it would stay unnoticed."""
     with pytest.raises(ZeroDivisionError):
         clean_every(0.001, lambda: Broom(stop, ZeroDivisionError()), stop)

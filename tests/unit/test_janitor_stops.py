@@ -12,7 +12,7 @@ import pytest
 
 WEBAPP = Path(__file__).parents[2] / "webapp"
 
-# Rests of no length, and no log in between: most signals come while a rest begins or ends.
+# Pauses of no length, and no log in between: most signals come while a pause begins or ends.
 RESTLESS = """
 import dataclasses, janitor, logging
 from hopproof.memory import MemoryHandler
@@ -35,7 +35,7 @@ def test_a_stop_at_any_moment_ends_it(attempt: int) -> None:
         try:
             assert janitor.stdout is not None
             assert janitor.stdout.readline() == b"begins\n"
-            time.sleep(0.1)  # into the rests
+            time.sleep(0.1)  # into the pauses
             janitor.terminate()
             janitor.communicate(timeout=10)
             assert janitor.returncode == 0

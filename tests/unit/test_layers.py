@@ -16,7 +16,7 @@ FILES = {
 }
 every_module = pytest.mark.parametrize("module", sorted(FILES))
 
-CORE = {"handler", "session", "ijson", "applied", "memory", "limits", "pool", "web"}
+CORE = {"handler", "session", "entries", "ijson", "applied", "memory", "limits", "pool", "web"}
 # The libraries of the parts that have one. Every other part needs the standard library only.
 LIBRARIES = {"bottle": {"bottle"}, "mysql": {"pymysql"}, "memcached": {"pymemcache"}}
 

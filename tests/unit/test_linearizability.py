@@ -1,4 +1,4 @@
-"""The search finds an order wherever there is one, and names the operation from which on there is none."""
+"""The search finds an order where one exists, or names the first operation that no order explains."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from verify.history import Operation
 from verify.linearizability import Undecided, unexplained
 
 me = Visit("tabs-0.0")
-LOST = 503  # from a server: done or not, nobody knows
+LOST = 503  # from a server: done or not, which is unknown
 
 EXPLAINED = {
     "nothing happened": [],
@@ -137,7 +137,7 @@ the_same_examples = partial(
 class Plan:
     """The plan of one of several tabs: ask after a gap, wait for a length, be served after a delay.
 
-    The answer is lost to one who is served later than they wait, or never (None).
+    The answer is lost if the delay is longer than the wait, or None.
     """
 
     tab: int
@@ -151,7 +151,7 @@ KEYS = {"read": None, "add": "n", "append": "items", "set": "last", "remove": "l
 
 
 def lived(plans: Iterable[Plan], visit: Visit = me) -> list[Operation]:
-    """Return what the tabs see who share a dict that serves one at a time."""
+    """Return the operations of tabs that share a dict, which serves one at a time."""
     clocks: dict[int, int] = {}
     asked = []
     for number, plan in enumerate(plans):
@@ -171,7 +171,7 @@ def lived(plans: Iterable[Plan], visit: Visit = me) -> list[Operation]:
 
 
 def answer(data: dict[str, Any], act: str, key: str | None, value: Any) -> Any:
-    """Do it to the data and return what the probe API would."""
+    """Apply the operation to the data and return the answer of the probe API."""
     if act == "read":
         return {"user": None, "data": {k: v[:] if isinstance(v, list) else v for k, v in data.items()}}
     if act == "add":
@@ -250,7 +250,7 @@ def others(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def cut(story: Sequence[Operation], until: int) -> list[Operation]:
-    """Return what was known at that time: what had no answer yet is unknown."""
+    """Return the history as known at that time: operations without an answer yet are unknown."""
     return [o if o.completed <= until else replace(o, outcome="unknown") for o in story if o.invoked <= until]
 
 
@@ -264,7 +264,7 @@ def test_10_000_operations_in_200_sessions_are_decided() -> None:
                 *dice.choices(list(KEYS), [5, 3, 3, 3, 1]),
                 gap=dice.randint(0, 40),
                 length=30,
-                # Of 50 answers one gets lost, of a request that was served later or not at all.
+                # One of 50 answers gets lost: its request is served later or not at all.
                 delay=dice.randint(0, 30) if dice.random() < 0.98 else dice.choice([None, 60, 120]),
             )
             for _ in range(50)

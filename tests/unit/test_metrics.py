@@ -1,4 +1,4 @@
-"""GET /metrics: what is counted, and that nothing a visitor sends makes more series of it."""
+"""GET /metrics: the counts, and that no request of a visitor can make more series."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WEBAPP = Path(__file__).parents[2] / "webapp"
 
 
 def samples(text, name):
-    """The values of a metric by what is in its labels, sorted by their names."""
+    """Return the values of a metric by the values of its labels, sorted by label name."""
     return {
         tuple(value for _, value in sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)

@@ -1,4 +1,4 @@
-"""How the operators' tool shows things, and what it refuses to understand."""
+"""The output of the operators' tool, and arguments that it refuses."""
 
 import io
 

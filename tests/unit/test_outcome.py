@@ -1,4 +1,4 @@
-"""Done, certainly not done, or unknown: one rule, which also the load test's image has."""
+"""The rule of outcomes: done, certainly not done, or unknown. The load test's image has it, too."""
 
 from __future__ import annotations
 

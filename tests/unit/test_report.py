@@ -1,4 +1,4 @@
-"""The page of a verification shows what was found; the document shows what was measured."""
+"""The page of a verification shows the findings; the document shows the measured run."""
 
 from __future__ import annotations
 

@@ -361,7 +361,7 @@ def test_a_change_of_a_session_that_ended_since_it_was_read_is_refused(visit):
     key = visit.put(a=1)
     session = visit.session(key)
     session["a"] = session["a"] + 1
-    visit.now += 10_000  # expired, so there is no tombstone that could tell
+    visit.now += 10_000  # expired, which leaves no tombstone
 
     with pytest.raises(SessionGone):
         session.save()

@@ -156,7 +156,7 @@ def test_cookies_that_a_route_sets_leave_beside_ours(serve):
     assert sorted(cookie.partition("=")[0] for cookie in cookies) == ["mine", "session"]
 
 
-# Cookies that are none
+# Malformed cookies
 
 
 GOOD = "A" * 43
@@ -219,7 +219,7 @@ def test_of_two_cookies_of_our_name_the_first_counts(site):
 
 
 def test_of_two_cookies_of_our_name_the_first_well_formed_one_counts(site):
-    """Else a stray cookie of a parent domain would make a new session of each change, for ever."""
+    """Otherwise, with a stray cookie of a parent domain, each change would start a new session."""
     visitor = site.visitor(cart=["tea"])
     visitor.cookie = f"session=junk; {visitor.cookie}"
 

@@ -1,4 +1,4 @@
-"""New ids without a login, logouts that keep data, and empty sessions."""
+"""New ids without a login, sessions that lose their user, and empty ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_rotating_saves_the_changes_so_far_in_the_same_write(visit):
 
 
 @pytest.mark.parametrize("key", [None, bytes(32)], ids=["no cookie", "forged"])
-@pytest.mark.parametrize("verb", ["rotate", "logout"])
+@pytest.mark.parametrize("verb", ["rotate", "forget_user"])
 def test_where_no_session_lives_there_is_nothing_to_move(visit, key, verb):
     session = visit.session(key)
     getattr(session, verb)()
@@ -36,10 +36,10 @@ def test_where_no_session_lives_there_is_nothing_to_move(visit, key, verb):
     assert visit.store._rows == {}
 
 
-def test_a_logout_takes_the_user_away_and_keeps_the_data_under_a_new_key(visit):
+def test_forgetting_the_user_keeps_the_data_under_a_new_key(visit):
     old = visit.put("ada", cart=["tea"])
     session = visit.session(old)
-    session.logout()
+    session.forget_user()
 
     assert session.user is None
     assert visit.store.read(old) is None

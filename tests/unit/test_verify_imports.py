@@ -9,7 +9,7 @@ from pathlib import Path
 from imports import imports_of
 
 TESTS = Path(__file__).parents[1]
-# What the containers of the product run; only a saboteur has to know it from inside.
+# The modules of the product. Only a saboteur may import them.
 PRODUCT = {path.stem for path in (TESTS.parent / "webapp").iterdir()} - set(sys.stdlib_module_names)
 
 

@@ -23,7 +23,7 @@ class Answer:
         return [value for header, value in self.headers if header.lower() == name.lower()]
 
     def header(self, name: str) -> str | None:
-        """The value of a header that is there at most once, or None."""
+        """Return the value of a header, None without it. Fails if it is there twice."""
         values = self.all(name)
         assert len(values) <= 1, f"{name} is there {len(values)} times: {values}"
         return values[0] if values else None
@@ -49,7 +49,7 @@ class Browser:
     cookie: str | None = None  # "name=value"
 
     def ask(self, method: str, path: str, body: Any = None, /, **headers: str) -> Answer:
-        """body: bytes as they are, anything else as JSON. headers: CONTENT_TYPE, HTTP_ACCEPT, …"""
+        """Ask. body: bytes as they are, anything else as JSON. headers: CONTENT_TYPE, HTTP_ACCEPT, …"""
         sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method,

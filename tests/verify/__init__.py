@@ -1,1 +1,1 @@
-"""Every guarantee under every fault: what `make verify` runs. README.md says how it works."""
+"""The harness behind `make verify`: every guarantee under every fault. README.md says how it works."""

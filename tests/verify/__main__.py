@@ -24,9 +24,9 @@ from verify.sabotage import sabotage
 
 
 def chosen(only: str, saboteur: str = "") -> tuple[list[str], list[str]]:
-    """Return the guarantees and faults that ONLY names; a kind that it does not name is taken whole.
+    """Return the guarantees and the faults that ONLY names: all guarantees if it names none; likewise faults.
 
-    A saboteur is looked for under the fault that brings it to light.
+    A saboteur is looked for under the fault that makes it show.
     """
     names = re.split(r"[\s,]+", only.strip()) if only.strip() else []
     unknown = [name for name in names if name not in GUARANTEES and name not in FAULTS]
@@ -55,8 +55,8 @@ def main() -> int:
     guarantees, faults = chosen(os.environ.get("ONLY", ""), saboteur)
     if sys.argv[1:] == ["--check"]:
         return 0
-    # Ctrl-C is healed by the context managers; so is what a CI sends. Set for both: a shell lets what it
-    # starts in the background ignore SIGINT.
+    # The context managers heal after Ctrl-C (SIGINT) and after the signal of a CI (SIGTERM). Set for both,
+    # because a shell makes its background processes ignore SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     seed = os.environ.get("SEED") or secrets.token_hex(4)
@@ -78,7 +78,7 @@ def main() -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("verify: interrupted; putting everything back", flush=True)
         stack.thaw()
-        stack.wait_for_database()  # Compose gives up at once on one that its last check found frozen
+        stack.wait_for_database()  # Compose gives up at once on a database whose last check found it frozen
         stack.script("infra/up")
         return 130
     write_reports(cells, trials, seed)
@@ -88,7 +88,7 @@ def main() -> int:
 
 
 def find(saboteur: str, guarantees: Sequence[str], faults: Sequence[str], seed: str) -> int:
-    """Judge a stack of its own in which one part is broken. 1: it was found, as it should be."""
+    """Judge a stack of its own in which one part is broken. Return 1 if it was found, as it should be."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Deployment(Path(folder), os.environ["HOPPROOF_TEST_RUN"]) as stack,

@@ -29,7 +29,7 @@ with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True, env=soon)
 
 
 class Auditor:
-    """Records what is in the table beside what should be there, as operations for the checkers."""
+    """Records the rows found and the rows expected, as operations for the checkers."""
 
     def __init__(self, stack: Stack, recorder: Recorder) -> None:
         self._stack = stack
@@ -54,11 +54,11 @@ class Auditor:
         return name
 
     def clean_twice_at_once(self, planted: str) -> None:
-        """Let two cleaners run, and count what they have left of the planted rows."""
+        """Let two cleaners run, and count the planted rows that are left."""
         plant(self._stack, f"{planted}-new2", "UNIX_TIMESTAMP() + 60", PLANTED_ROWS)
         self._clean(cleaners=2)
         if count(self._stack, f"id LIKE '{planted}-old%'"):
-            self._clean(cleaners=1)  # the deployment's own janitor may have been at it, and had begun before
+            self._clean(cleaners=1)  # the deployment's own janitor may have begun before the planting
         self._record("expired-rows-left", 0, lambda: count(self._stack, f"id LIKE '{planted}-old%'"))
         self._record(
             "live-rows-left", 2 * PLANTED_ROWS, lambda: count(self._stack, f"id LIKE '{planted}-new%'")

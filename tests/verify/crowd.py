@@ -1,7 +1,7 @@
 """The visitors of a run, each in a thread of its own: visit after visit, until the run is over.
 
-Everything they do is drawn from the seed, so the same seed repeats the same schedule of operations. Which
-server answers, and when, is up to the deployment.
+All their operations are drawn from the seed, so the same seed repeats the same schedule. The server that
+answers, and the time it takes, are up to the deployment.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ class Crowd:
                 tab = Tab(self._recorder, self.scene.stack.visitor(), **who)
                 kind.visit(self.scene, tab, dice)
                 tab.visitor.leave()
-        except BaseException as error:  # a visitor who dies in silence is a run that proves less than it says
+        except BaseException as error:  # else the run would prove less than it says
             self._died.append(error)
 
     # When all have stopped
 
     def read_finals(self, deadline_s: float = 30) -> None:
-        """Read every session once more: what it holds now is what was kept."""
+        """Read every session once more, for its final content."""
         end = time.monotonic() + deadline_s
         for tab in self.scene.ended_visits:
             while not tab.do("read", value="final").is_ok and time.monotonic() < end:

@@ -1,4 +1,4 @@
-"""A run, which a checker is given, and a violation, of which it gives back a list."""
+"""The input of a checker, a run, and its output, violations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Run:
     """The record of one trial: its history, and when the fault struck.
 
     struck, healed: monotonic ns. store_is_out: the fault takes the database away.
-    servers: how many there were before it struck.
+    servers: their number before it struck.
     """
 
     history: History

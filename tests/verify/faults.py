@@ -1,4 +1,4 @@
-"""The table of faults: how each strikes, and what visitors may notice of it.
+"""The table of faults: how each strikes, and the answers that it excuses.
 
 A fault that cannot show that it struck raises DidNotStrike; then its column is void, never green.
 """
@@ -14,19 +14,19 @@ from verify.deployment import Stack
 from verify.strikes import balancer, database, janitor, memcached, servers
 from verify.strikes.proof import Strike
 
-# Longer than any time-out on the way: a request that waits for what is frozen must be answered meanwhile.
+# Longer than any time-out on the way, so each request that waits for the frozen part gets an answer.
 FROZEN_S = 11
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault, and what visitors may notice of it.
+    """One fault, and the answers that it excuses.
 
-    statuses: what may be answered instead of ok; 0: no answer. Empty: nothing but ok.
-    per_tab: how many such answers one tab may get; None: as many as the outage lasts.
-    hold_s: how long it lasts after it has struck.
-    heals_itself: visitors need no healing, so recovery counts from the strike.
-    takes: what is away meanwhile.
+    statuses: excused statuses besides ok; 0: no answer. Empty: ok only.
+    per_tab: how many such answers one tab may get; None: any number during the outage.
+    hold_s: seconds that it lasts after it has struck.
+    heals_itself: visitors are served again without the heal, so recovery counts from the strike.
+    takes: the part that is away meanwhile.
     needs: a service that must be there to be struck; not every stack has it.
     """
 
@@ -49,7 +49,7 @@ NO_SERVER = frozenset({502, 503, 504})
 
 
 def _outage(title: str, strike: Strike, hold_s: float = 3) -> Fault:
-    """Return a fault of the database, which visitors sit out: 503 while it lasts, none afterwards."""
+    """Return a fault of the database: visitors get 503 while it lasts, and none afterwards."""
     return Fault(title, strike, frozenset({503}), None, hold_s, heals_itself=False, takes="store")
 
 

@@ -17,7 +17,7 @@ ALL_ROLES = ("shopper", "tabs", "leaver", "everywhere", "expirer", "stranger", "
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """A line of the table. roles: whose operations count towards it, and keep its budget."""
+    """A line of the table. roles: the kinds of visitors whose operations count, also for its budget."""
 
     claim: str
     check: Callable[[Run], list[Violation]]
@@ -54,7 +54,7 @@ GUARANTEES = {
     ),
 }
 
-# Pairs without meaning, with the reason. Everything else is to be held.
+# Pairs without meaning, with the reason. All other pairs must hold.
 NOT_APPLICABLE = {
     ("G7", name): "nothing is out" for name, fault in FAULTS.items() if fault.takes == "nothing"
 }
@@ -62,7 +62,7 @@ NOT_APPLICABLE = {
 
 @dataclass(frozen=True, slots=True)
 class Saboteur:
-    """A part that is broken in one way, and the cell that has to notice."""
+    """A part that is broken in one way, and the cell that has to turn red."""
 
     breaks: str
     under: str

@@ -24,14 +24,14 @@ Cookie = Literal["kept", "set", "cleared"]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing that one visitor did.
+    """One operation of one visitor.
 
-    role: what kind of visitor. visitor: one cookie jar's owner. visit: one session of the owner's,
-    from its first request on. tab: visitors may do several things at once.
-    act: read, set, add, append, login, logout, … value: what was sent. result: what came back.
+    role: the kind of visitor. visitor: the owner of one cookie jar. visit: one session of the owner,
+    from its first request on. tab: operations of one tab do not overlap.
+    act: read, set, add, append, login, logout, … value: the value sent. result: the value received.
     sent_id: digest of the cookie that went along, None without one.
     invoked, completed: nanoseconds of this machine's monotonic clock.
-    dares: a refusal (409, a dead session) is a right answer to this one.
+    dares: a refusal (409, a dead session) is a correct answer to this operation.
     """
 
     role: str
@@ -72,7 +72,7 @@ def _short(text: str) -> str:
 
 
 def digest(session_id: str | None) -> str | None:
-    """Return what a history may say of an id: enough to tell ids apart, too little to use one."""
+    """Return the form of an id in a history: enough to tell ids apart, useless as a cookie."""
     return session_id and hashlib.sha256(session_id.encode()).hexdigest()[:12]
 
 
@@ -94,7 +94,7 @@ class Recorder:
 
 
 def operation_of(answer: Answer, sent_id: str | None, **who_and_what: Any) -> Operation:
-    """Return the record of an answer. who_and_what: the fields that an answer cannot know."""
+    """Return the record of an answer. who_and_what: the fields that are not in an answer."""
     cookie: Cookie = "kept"
     if answer.set_cookie is not None:
         cookie = "cleared" if answer.clears_cookie else "set"
@@ -128,7 +128,7 @@ def read(path: Path) -> list[Operation]:
 
 
 def not_as_asked(o: Operation) -> bool:
-    """Whether the visitor asked for something that is theirs and did not get it."""
+    """Return whether the answer was neither ok nor a correct refusal. An aborter expects none."""
     was_refused = o.dares and o.outcome == "refused" and 400 <= o.status < 500
     return not o.is_ok and not was_refused and o.role != "aborter"
 
@@ -148,7 +148,7 @@ def visits(history: Iterable[Operation], *roles: str) -> Iterator[list[Operation
 
 
 def hops(history: Iterable[Operation]) -> int:
-    """Return how often a visitor's operation was answered by another server than the one before."""
+    """Return how often another server answered a visitor than the time before."""
     return sum(map(visitor.hops, grouped(history, lambda operation: operation.visitor).values()))
 
 

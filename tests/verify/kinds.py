@@ -1,6 +1,6 @@
-"""The kinds of visitors: what each does in one visit, and how many of them come.
+"""The kinds of visitors, each with the function for one visit and the number of them.
 
-A visit draws what it does from its dice, so the same seed repeats the same schedule. README.md has a
+A visit draws its operations from its dice, so the same seed repeats the same schedule. README.md has a
 paragraph for each kind.
 """
 
@@ -22,7 +22,7 @@ from verify.history import digest
 from verify.scene import Scene
 from verify.tab import Tab
 
-# Operations of one shopper in one session; 64 KiB and the search for an order both like it short.
+# Operations of one shopper in one session: few enough for 64 KiB, and for the search for an order.
 VISIT_LENGTH = 40
 TABS = 3
 OPERATIONS_PER_TAB = 10
@@ -44,7 +44,7 @@ def open_tabs(scene: Scene, tab: Tab, dice: random.Random) -> None:
     visit = tab.visit
     tab.do("add", "n")
     if tab.visitor.session_id is None:
-        scene.wait(0.2)  # no session could be had, so there is nothing to share
+        scene.wait(0.2)  # no session was created, so there is nothing to share
         return
     scripts = [random.Random(dice.random()) for _ in range(TABS)]
     start = threading.Barrier(TABS)
@@ -69,7 +69,7 @@ def leave(scene: Scene, tab: Tab, dice: random.Random) -> None:
     before_login = tab.another(1)
     if not tab.do("login", value=visit).is_ok:
         scene.wait(0.2)
-        return  # then both outcomes are legal, and there is nothing more to learn
+        return  # then both outcomes are correct, and the rest proves nothing
     scene.bury(tab, before_login.visitor.session_id)
     before_login.do("add", "n", dares=True)
     before_login.do("read")
@@ -108,7 +108,7 @@ def leave_everywhere(scene: Scene, tab: Tab, dice: random.Random) -> None:
     for number, session_id in enumerate(ids):
         if session_id is not None and ended.is_ok:
             if session_id != ids[0]:
-                # The other device's end was acknowledged with the same answer.
+                # The same answer acknowledged the end of the other device's session.
                 other.note(ended, tab=1, sent_id=digest(session_id))
             scene.bury(tab, session_id)
             tab.with_id(session_id).do("read")
@@ -118,7 +118,7 @@ def leave_everywhere(scene: Scene, tab: Tab, dice: random.Random) -> None:
 
 
 def expire(scene: Scene, tab: Tab, dice: random.Random) -> None:
-    """Come back after the session has expired: its row is aged, on the clock that counts."""
+    """Come back after the session has expired: its row is aged, on the database's clock."""
     visit = tab.visit
     first = tab.do("append", "items", f"{visit}|0")
     session_id = tab.visitor.session_id
@@ -137,7 +137,7 @@ def make_up_ids(scene: Scene, tab: Tab, dice: random.Random) -> None:
     real.do("add", "n")
     forged = secrets.token_urlsafe(32)
     lent = real.visitor.session_id or forged
-    swapped = lent[:-1].swapcase() + lent[-1]  # the last one has but 16 spellings
+    swapped = lent[:-1].swapcase() + lent[-1]  # the last character has only 16 spellings
     scene.forged_ids += [forged, swapped]
     for session_id in (None, forged, swapped, "short", "x" * 5000, "../../etc/passwd", forged[:-1] + "é"):
         tab.with_id(session_id).do("read")
@@ -148,7 +148,7 @@ def make_up_ids(scene: Scene, tab: Tab, dice: random.Random) -> None:
 
 
 def abort(scene: Scene, tab: Tab, dice: random.Random) -> None:
-    """Ask and go away before the answer: what is left on a connection must not reach another visitor."""
+    """Ask and leave before the answer: the rest of an answer must not reach another visitor."""
     tab.do("set", "last", f"{tab.visit}|0")
     for _ in range(10):
         address = urlsplit(tab.visitor.url)
@@ -173,7 +173,7 @@ def pass_by(scene: Scene, tab: Tab, dice: random.Random) -> None:
 
 
 def _anything(tab: Tab, dice: random.Random, register: str, value: str) -> None:
-    """Do one of the things that one can do with a session."""
+    """Do one of the operations on a session."""
     act = dice.choices(["read", "set", "remove", "add", "append"], [5, 3, 1, 3, 3])[0]
     match act:
         case "read":
@@ -196,7 +196,7 @@ def _at_once(*acts: Callable[[], object]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """visit: what one of them does, over and over. number: how many are there at once."""
+    """A kind of visitor. visit: one visit, repeated until the end. number: visitors at once."""
 
     visit: Callable[[Scene, Tab, random.Random], None]
     number: int

@@ -1,8 +1,8 @@
-"""Is there one order of a session's operations, consistent with real time, that explains every answer?
+"""Searches for one order of a session's operations, consistent with real time, that explains every answer.
 
 The search is Wing and Gong's, with Lowe's memory of configurations already seen ("Testing for
-linearizability", 2017). A whole session is one object: a read shows all its keys at one moment.
-Sessions are independent, so each is searched alone, which is what keeps the searches small.
+linearizability", 2017). A whole session is one object: a read shows all its names at one moment.
+Sessions are independent, so each is searched alone, which keeps the searches small.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_CONFIGURATIONS = 200_000
 
 
 class Undecided(Exception):
-    """The search was given up: too many operations at once whose fate is unknown."""
+    """The search was given up: too many operations with an unknown outcome overlap."""
 
 
 def unexplained(operations: Sequence[Operation]) -> Operation | None:
@@ -31,8 +31,8 @@ def unexplained(operations: Sequence[Operation]) -> Operation | None:
     relevant = [o for o in operations if o.outcome != "refused" and (o.is_ok or o.act != "read")]
     if _is_linearizable(relevant):
         return None
-    # Cutting the history after a completion leaves what was under way as unknown. The shortest cut that
-    # cannot be explained ends with the culprit; shorter cuts of a good history are good, so halving finds it.
+    # A cut of the history after a completion makes the operations under way unknown. The shortest cut that
+    # cannot be explained ends with the culprit. Shorter cuts of it are good, so halving finds it.
     answered = sorted((o for o in relevant if o.is_ok), key=lambda o: o.completed)
     good, bad = 0, len(answered)
     while bad - good > 1:
@@ -48,8 +48,8 @@ def _is_linearizable(operations: Sequence[Operation], until: int = FOREVER) -> b
     def is_known(o: Operation) -> bool:
         return o.is_ok and o.completed <= until
 
-    # An operation without an answer may take effect at any later time, or never; a read has none to take,
-    # and a set that no read shows explains nothing that is not explained without it.
+    # An operation without an answer may take effect at any later time, or never. Left out are reads, which
+    # have no effect, and sets that no read shows, which explain nothing.
     shown = [v for o in operations if o.act == "read" and is_known(o) for v in o.result["data"].values()]
     begun = [o for o in operations if o.invoked <= until]
     never_seen = _never_seen(operations, [o for o in operations if is_known(o)])
@@ -66,7 +66,7 @@ def _is_linearizable(operations: Sequence[Operation], until: int = FOREVER) -> b
     twins = _twins(calls, known)
     goal = sum(1 << i for i, sure in enumerate(known) if sure)
 
-    # A configuration: which operations have taken effect, and what the session then holds.
+    # A configuration: the operations that have taken effect, and the session after them.
     stack: list[tuple[int, State]] = [(0, ())]
     seen = {stack[0]}
     while stack:
@@ -77,7 +77,7 @@ def _is_linearizable(operations: Sequence[Operation], until: int = FOREVER) -> b
         following = []
         for i, call in enumerate(calls):
             if call.invoked > first_end:
-                break  # something had completed before this one began, so that came first
+                break  # another operation had completed before this one began, so that came first
             twin = twins[i]
             if done >> i & 1 or (twin is not None and not done >> twin & 1):
                 continue
@@ -85,7 +85,7 @@ def _is_linearizable(operations: Sequence[Operation], until: int = FOREVER) -> b
             configuration = (done | 1 << i, after)
             if after is not None and configuration not in seen:
                 seen.add(configuration)
-                # The stack is served from its end: those that were acknowledged are tried first.
+                # The stack is served from its end, so acknowledged operations are tried first.
                 following.append((known[i], -ends[i], configuration))
         if len(seen) > MAX_CONFIGURATIONS:
             raise Undecided(f"{len(calls)} operations of {calls[0].visit}")
@@ -97,7 +97,7 @@ def _never_seen(operations: Sequence[Operation], known: Sequence[Operation]) -> 
     """Return the (key, value) of appends that had not taken effect when the last answer, a read, came.
 
     A list that is neither set nor removed only grows, so an item that the last read lacks was never in it.
-    What such an append does afterwards no answer shows. Leaving them out keeps an outage's searches small.
+    No answer shows a later effect of such an append. Leaving them out keeps an outage's searches small.
     """
     last = max(known, key=lambda o: o.invoked, default=None)
     if last is None or last.act != "read" or any(o.completed > last.invoked for o in known if o is not last):
@@ -108,9 +108,9 @@ def _never_seen(operations: Sequence[Operation], known: Sequence[Operation]) -> 
 
 
 def _twins(calls: Sequence[Operation], known: Sequence[bool]) -> list[int | None]:
-    """Return for each operation of unknown fate an earlier one with the same effect, None if there is none.
+    """Return for each operation with an unknown outcome an earlier one with the same effect, or None.
 
-    No answer tells two such adds apart, so only one order of them needs a try.
+    No answer tells two such adds apart, so one order of them is enough.
     """
     last: dict[tuple[str, str | None], int] = {}
     twins: list[int | None] = []
@@ -123,7 +123,7 @@ def _twins(calls: Sequence[Operation], known: Sequence[bool]) -> list[int | None
 
 
 def _expected(call: Operation) -> Any:
-    """Return what the answer says that the session held."""
+    """Return the content of the session that the answer shows."""
     match call.act:
         case "add":
             return call.result["value"]

@@ -1,4 +1,4 @@
-"""Fills the matrix, a column per fault, and tells it: line by line as it fills, and as files at the end."""
+"""Fills the matrix, a column per fault. Prints a line per cell, and writes files at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rule of outcomes, for verify and for the load test: what is certain after an answer.
+"""The rule of outcomes, for verify and for the load test: is an operation certainly done after its answer?
 
 Standard library only: the image of the load test holds this file, and nothing else of verify.
 """

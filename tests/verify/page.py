@@ -19,7 +19,7 @@ from verify.verdict import SYMBOLS, Cell, number
 from verify.visitor import served
 
 TEMPLATE = Path(__file__).with_suffix(".html")
-# A reader who looks for the cause wants the smallest contradictions; verify.json and the histories have all.
+# The smallest contradictions show the cause best. verify.json and the histories have all of them.
 SHOWN_SUMMARIES = 12
 SHOWN_VIOLATIONS = 3
 SHOWN_OPERATIONS = 8
@@ -199,7 +199,7 @@ def _row(cell: Cell, timeline: Timeline) -> str:
 
 
 def _smallest(cell: Cell) -> list[Violation]:
-    """Return the violations that take the fewest operations to tell."""
+    """Return the violations with the fewest operations."""
     return sorted(cell.violations, key=lambda violation: len(violation.operations))[:SHOWN_VIOLATIONS]
 
 

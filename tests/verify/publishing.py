@@ -21,7 +21,7 @@ from verify.verdict import SYMBOLS, Cell, number
 REPORT = ROOT / "reports" / "verify.json"
 # The document that shows it.
 DOCUMENT = ROOT / "docs" / "verdict.md"
-# A service that only some stacks have: the setting that starts it, and what more is struck.
+# An optional service: the setting that starts it, and the faults that need it.
 EXTRAS = {
     "memcached": ("CACHE=memcached", "memcached"),
     "php": ("PROFILES=polyglot", "a PHP server"),
@@ -54,7 +54,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
     by_fault = {
         fault: [Cell(**c) for c in measured["cells"] if c["fault"] == fault] for fault in _judged(measured)
     }
-    # The cell of the most visitors has counted what all others have.
+    # The cell with most visitors counts the operations of the others as well.
     widest = {f: max(cells, key=lambda c: c.ok + c.refused + c.unknown) for f, cells in by_fault.items()}
     operations = sum(cell.ok + cell.refused + cell.unknown for cell in widest.values())
     hops = sum(cell.hops for cell in widest.values())
@@ -98,7 +98,7 @@ def _markdown_row(cells: Iterable[Cell], widest: Cell) -> str:
 
 
 def unfit(measured: Mapping[str, Any]) -> list[str]:
-    """Return why these cells are not fit to be published: missing, left over, broken or void."""
+    """Return the reasons against publishing these cells: missing, left over, broken or void."""
     extra = _extra(measured)
     faults = at_hand(FAULTS, [extra] if extra else [])
     wanted = {(g, f): "n/a" if (g, f) in NOT_APPLICABLE else "held" for g in GUARANTEES for f in faults}

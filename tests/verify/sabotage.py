@@ -17,15 +17,15 @@ STICKINESS = """    stick-table type string len 64 size 10k
     stick store-response res.cook(session)
 """
 
-# Breaks the part of that name until the next call.
+# Breaks the named part until the next call.
 Break = Callable[[str], None]
 
 
 @contextlib.contextmanager
 def sabotage(stack: Stack) -> Iterator[Break]:
-    """Replace the stack's servers, janitor and balancer by some that can be broken, until the context ends.
+    """Replace the stack's servers, janitor and balancer by breakable ones, until the context ends.
 
-    They start once; which part is broken is a file that they look into at every request.
+    They start once. At every request they read the name of the broken part from a file.
     """
     folder = Path(os.environ["HOPPROOF_STATE"]) / "saboteur"
     shutil.copytree(ROOT / "loadbalancer", folder / "loadbalancer", dirs_exist_ok=True)

@@ -23,7 +23,7 @@ ASK: dict[str, Callable[[Visitor, Any, Any], Answer]] = {
 
 
 class Tab:
-    """A visitor's cookie jar and connection, and under which names their operations are recorded."""
+    """A visitor's cookie jar and connection, and the names under which operations are recorded."""
 
     def __init__(self, recorder: Recorder, visitor: Visitor, /, **who: Any) -> None:
         self.visitor = visitor
@@ -39,7 +39,7 @@ class Tab:
         return operation
 
     def note(self, operation: Operation, **differs: Any) -> None:
-        """Record what an operation was for another id, or what was done behind the visitor's back."""
+        """Record an operation with some fields changed: of another id, or done by SQL."""
         self._recorder.add(replace(operation, **differs))
 
     def another(self, number: int) -> Tab:
@@ -47,6 +47,6 @@ class Tab:
         return Tab(self._recorder, self.visitor.another_tab(), **self._who | {"tab": number})
 
     def with_id(self, session_id: str | None, number: int = 9, **differs: Any) -> Tab:
-        """Return a tab that comes with an id of its own, a dead or a forged one, say."""
+        """Return a tab with an id of its own, such as a dead or a forged one."""
         visitor = Visitor(self.visitor.url, session_id)
         return Tab(self._recorder, visitor, **self._who | {"tab": number} | differs)

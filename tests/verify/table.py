@@ -16,7 +16,7 @@ def plant(stack: Stack, name: str, expires_at: str, rows: int) -> None:
 
 
 def uproot(stack: Stack, name: str) -> None:
-    """Delete what was planted under a name that begins so."""
+    """Delete the rows planted under a name that begins so."""
     stack.sql(f"DELETE FROM sessions WHERE id LIKE '{name}%'")
 
 
@@ -26,7 +26,7 @@ def count(stack: Stack, condition: str) -> int:
 
 
 def expire(stack: Stack, session_id: str) -> bool:
-    """Let a live session have expired a second ago. False: the database did not answer."""
+    """Set the expiry of a live session to a second ago. Return False if the database did not answer."""
     return stack.runs_sql(
         "UPDATE sessions SET expires_at = UNIX_TIMESTAMP() - 1 "
         f"WHERE id = UNHEX(SHA2('{session_id}', 256)) AND data IS NOT NULL"

@@ -1,7 +1,7 @@
-"""A trial as a picture: what each visitor did, which server answered, and when the fault struck.
+"""A trial as a picture: the operations of each visitor, the servers that answered, and the fault.
 
-Visitors are rows, and each row has a lane per server: a server is told by its lane as much as by its
-colour, so a hop is a change of lane, and a dead server an empty one. One path per visitor and server
+Visitors are rows, and each row has a lane per server: a server is recognised by its lane as well as its
+colour. A hop is a change of lane, and a dead server an empty lane. One path per visitor and server
 keeps thousands of operations small.
 """
 
@@ -18,7 +18,7 @@ from verify.visitor import served
 
 WIDTH = 1200
 LEFT = 116  # the names end here, the clock starts here
-BARS_TOP, TOP = 28, 70  # answers per second from the one to the other, then the rows
+BARS_TOP, TOP = 28, 70  # answers per second lie between them, the rows below
 COLOURS = 9  # in page.html; a tenth server gets the first one again, and a lane of its own
 
 
@@ -35,7 +35,7 @@ class Timeline:
         self._pitch = self._lane * len(self._servers) + 5
         self.start = min((o.invoked for o in history), default=0)
         self._end = max((o.completed for o in history), default=self.start + 1)
-        # Visitors that came when the others had gone are shown below them.
+        # The visitors of the end, after all others have gone, are shown below them.
         by_visitor = grouped(history, lambda o: o.visitor)
         rows = sorted(by_visitor.items(), key=lambda row: (row[1][0].invoked > trial.run.struck, row[0]))
         self._rows = dict(rows)
@@ -78,7 +78,7 @@ class Timeline:
         return f'<ul class="legend">{"".join(f"<li>{entry}</li>" for entry in entries)}</ul>'
 
     def close_up(self, operation: Operation, among: Iterable[Operation]) -> str:
-        """Return a bar for an operation that shows its place in the time that these took."""
+        """Return a bar that shows the time of an operation among those of the others."""
         among = list(among)
         start, end = min(o.invoked for o in among), max(o.completed for o in among)
         per_ns = 120 / max(1, end - start)
@@ -106,7 +106,7 @@ class Timeline:
         return f'<rect class="shade" x="{LEFT}" y="{y}" width="{WIDTH - LEFT}" height="{self._pitch}"/>'
 
     def _clock(self) -> Iterator[str]:
-        """The seconds, and what became of the fault when."""
+        """The axis of seconds, with the times at which the fault struck and healed."""
         run, recovery_s = self._trial.run, self._trial.recovery_s
         seconds = (self._end - self.start) // 10**9
         for second in range(0, seconds + 1, 5 if seconds <= 60 else 10):

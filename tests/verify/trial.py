@@ -16,7 +16,7 @@ from verify.strikes.proof import DidNotStrike
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a trial takes its time. quiet_s: nothing but ok for so long counts as recovered."""
+    """The durations of a trial. quiet_s: after so many seconds of only ok answers it has recovered."""
 
     warm_up_s: float = 5
     longest_hold_s: float = 20
@@ -32,7 +32,7 @@ QUICK = Pace(warm_up_s=2, longest_hold_s=2, quiet_s=1)
 class Trial:
     """One fault with its crowd: the run for the checkers, and the facts for the reader.
 
-    evidence: what the fault left behind; None: it did not strike, and `trouble` says why.
+    evidence: the trace that the fault left; None: it did not strike, and `trouble` says why.
     recovery_s: from the strike (the heal, if visitors needed it) to the last answer that was not ok;
     None: there were still such answers half a minute after the heal.
     """
@@ -44,9 +44,9 @@ class Trial:
 
 
 def strike(stack: Stack, fault: Fault, seed: str, pace: Pace = FULL) -> Trial:
-    """Let a crowd in, let the fault strike and heal, and return what all visitors saw.
+    """Let a crowd in, let the fault strike and heal, and return the history of all visitors.
 
-    Whatever happens, Ctrl-C included, the fault is healed before this returns or raises.
+    The fault is healed before this returns or raises, also after Ctrl-C.
     """
     recorder = Recorder()
     auditor = Auditor(stack, recorder)

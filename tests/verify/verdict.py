@@ -69,7 +69,7 @@ def _cell(name: str, fault_name: str, fault: Fault, trial: Trial) -> Cell:
 def _verdict(
     name: str, guarantee: Guarantee, fault: Fault, trial: Trial, counted: list[Operation]
 ) -> tuple[Verdict, str | None, list[Violation]]:
-    # A contradiction is one, whatever else went wrong in the run.
+    # A contradiction counts, also in a run that went wrong in another way.
     undecided = None
     try:
         violations = guarantee.check(trial.run)
@@ -93,7 +93,7 @@ def _verdict(
 
 
 def _over_budget(fault: Fault, counted: list[Operation]) -> list[Violation]:
-    """Return what visitors met that the fault does not excuse."""
+    """Return the answers that the fault does not excuse."""
     met = [o for o in counted if not_as_asked(o)]
     strange = [o for o in met if o.status not in fault.statuses]
     found = [Violation(f"{o.act} got {o.status or 'no answer'}", (o,)) for o in strange]

@@ -17,7 +17,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from verify.outcome import Outcome, outcome_of
 
-# Above the balancer's longest answer: what takes longer has gone missing.
+# Seconds. Above the balancer's longest time-out: a later answer counts as lost.
 TIMEOUT_S = 20
 # The services whose containers answer visitors; each signs as its service and its id.
 SERVER_KINDS = ("web", "php")
@@ -25,9 +25,9 @@ SERVER_KINDS = ("web", "php")
 
 @dataclass(frozen=True)
 class Answer:
-    """One request and what came of it.
+    """One request and its answer.
 
-    status 0: no answer arrived. is_sent False: not even the connection was had, so nothing was done.
+    status 0: no answer arrived. is_sent False: there was no connection, so nothing was done.
     invoked_ns, completed_ns: this machine's monotonic clock.
     """
 
@@ -72,7 +72,7 @@ class Visitor:
         self.url = url
         self.history: list[Answer] = []
         self._cookies = {} if session_id is None else {"session": session_id}
-        # One connection, kept, and no retries of any kind: each answer is seen as it came.
+        # One kept connection and no retries, so that each answer is seen as it came.
         self._http = urllib3.PoolManager(maxsize=1, retries=False, timeout=TIMEOUT_S)
 
     @property
@@ -81,7 +81,7 @@ class Visitor:
 
     @property
     def session_key(self) -> str:
-        """The key of the visitor's session, in hexadecimal: what the table, operators and logs know."""
+        """The key of the visitor's session, in hexadecimal, as in the table, in tools and logs."""
         assert self.session_id, "without a session there is no key"
         return hashlib.sha256(self.session_id.encode()).hexdigest()
 
@@ -193,12 +193,12 @@ def served(answers: Iterable[Answered]) -> list[str]:
 
 
 def is_server(name: str) -> bool:
-    """Return whether a name is that of a server. The balancer is none, and "nobody" stands for no answer."""
+    """Return whether a name is a server's. The balancer is none, and "nobody" stands for no answer."""
     return name.partition("-")[0] in SERVER_KINDS
 
 
 def hops(answers: Iterable[Answered]) -> int:
-    """Return how often another server answered than the time before."""
+    """Return how often an answer came from another server than the one before."""
     return sum(before != after for before, after in pairwise(served(answers)))
 
 

@@ -98,6 +98,6 @@ def _answer(callback: Callable[[Session], Any], session: Session) -> Any:
     except SessionError:
         raise
     except Exception as error:
-        # Left to Bottle, the answer would lose the cookie of an id that is new since this request.
+        # Answered here, because Bottle's own answer would lack the cookie of a new id.
         log.exception("a route failed")
         return HTTPError(500, "Internal Server Error", error, traceback.format_exc())

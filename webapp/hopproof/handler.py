@@ -24,7 +24,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
 class Nobody(Enum):
-    """The type of NOBODY, which as the user of a Change takes the session away from its user."""
+    """The type of NOBODY: as the user of a Change it makes the session anonymous."""
 
     NOBODY = "nobody"
 
@@ -53,7 +53,7 @@ class SessionGone(SessionError):
 
 
 class SessionBroken(SessionError):
-    """The row under the key is no session; nothing was changed. destroy works on it as on any."""
+    """The row under the key breaks the row contract, so nothing was changed. destroy still ends it."""
 
     def __init__(self, key: bytes) -> None:
         super().__init__(f"the row of session {key.hex()} breaks the row contract")
@@ -61,7 +61,7 @@ class SessionBroken(SessionError):
 
 
 class SessionConflict(SessionError):
-    """Another was faster: the version moved on, the new key is taken, or a cleaner is at work already."""
+    """Another request was faster: the version moved on, the new key is taken, or a cleaner is at work."""
 
 
 class SessionRefused(SessionError):
@@ -81,7 +81,7 @@ class SessionRefused(SessionError):
 
     @classmethod
     def not_countable(cls, name: str, n: int) -> SessionRefused:
-        return cls("wrong-type", name, f"{name!r} holds nothing that {n} can be added to")
+        return cls("wrong-type", name, f"{n} cannot be added to the value of {name!r}")
 
     @classmethod
     def not_a_list(cls, name: str) -> SessionRefused:
@@ -119,9 +119,9 @@ class Change:
     set, remove: entries by their names. add: (name, n) adds n to an integer, an absent one counts
     as 0. append: (name, value) appends to a list, an absent one counts as empty.
     A name may occur in one of the four only.
-    user: the user that the session belongs to from now on; NOBODY for none; None leaves that as it is.
+    user: the user that the session belongs to from now on; NOBODY for none; None keeps the user.
     create: the key is new; there is no session under it yet.
-    rotate_to: the session lives on under this key, and the old key is ended.
+    rotate_to: the new key of the session. The old key is ended.
     expected_version: refuse with SessionConflict unless this is still the version.
     An empty change is a touch: it extends the expiry and nothing else. With create it makes an empty session.
     """
@@ -174,7 +174,7 @@ class Listed:
 
 
 class SessionHandler(Protocol):
-    """Keeps sessions. One instance serves one request; open and close embrace it.
+    """Keeps sessions. One instance serves one request, between open and close.
 
     Every verb but close may raise SessionStoreUnavailable, read and write SessionBroken.
     """
@@ -185,15 +185,15 @@ class SessionHandler(Protocol):
     def read(self, key: bytes) -> Stored | None:
         """Return what was last written under key, or None if it is unknown, expired or ended.
 
-        None is an answer, never a failure: the caller acts on what it believes it
-        read, so a failure dressed as "empty" would log visitors out.
+        None is an answer, never a failure: the caller acts on the answer, so a
+        failure that looks like "empty" would log visitors out.
         """
 
     def write(self, key: bytes, change: Change) -> int | None:
         """Apply the change to the live session under key, atomically, and acknowledge it.
 
-        Return the new count of add, the new length of append, else None. Every change but a touch makes the
-        next version. Raises SessionGone, SessionConflict or SessionRefused when nothing was changed.
+        Return the new count of add, the new length of append, else None. Every change but a touch raises
+        the version by 1. Raises SessionGone, SessionConflict or SessionRefused when nothing was changed.
         """
 
     def destroy(self, key: bytes) -> None:
@@ -202,12 +202,12 @@ class SessionHandler(Protocol):
     def clean(self) -> int:
         """Remove every expired session and no other; return how many rows went.
 
-        A handler may keep expired rows for a grace that it was given; they are dead all the same.
-        Raises SessionConflict when another cleaner is at work: it does the same.
+        A handler may keep expired rows for a grace period; they are dead all the same.
+        Raises SessionConflict while another cleaner is at work.
         """
 
     def close(self) -> None:
-        """Give back what the request borrowed. Safe twice; never raises."""
+        """Give back what the request borrowed. Safe to call twice; never raises."""
 
 
 class UserSessions(Protocol):
@@ -217,7 +217,7 @@ class UserSessions(Protocol):
         """Return all live sessions of the user, in no order."""
 
     def end_one_of_user(self, user: str, key: bytes) -> bool:
-        """End the session under key if it lives and is the user's, atomically; return whether it was."""
+        """End the session under key if it lives and is the user's, atomically; return whether it did."""
 
     def end_user(self, user: str) -> int:
         """End every live session of the user and return how many there were."""

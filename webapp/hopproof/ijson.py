@@ -25,7 +25,7 @@ _CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_ke
 
 
 class NotIJson(ValueError):
-    """The text or value is not I-JSON. The message says where the line was crossed."""
+    """The text or value is not I-JSON. The message says which rule was broken."""
 
 
 def parse(text: bytes) -> Json:
@@ -57,7 +57,7 @@ def encode(value: Json, name: str) -> str:
 
 
 def check(value: Any, depth: int = 0) -> None:
-    """Return if the value is I-JSON of exact Python types, else raise NotIJson."""
+    """Raise NotIJson unless the value is I-JSON of exact Python types."""
     kind = type(value)
     if kind is str:
         if not value.isascii() and (found := _FORBIDDEN.search(value)):

@@ -14,12 +14,12 @@ TOMBSTONE_S = 60
 # One request waits this long for its store, everything included.
 DEADLINE_S = 2.5
 
-# A session's data as JSON text. It is a bound and not a measure: stores count a little differently.
+# A session's data as JSON text. Near this bound stores count a little differently.
 MAX_BYTES = 65536
 # The width of the column `user`.
 MAX_USER_BYTES = 64
 
-# Rows per DELETE of clean, and the rest after each: about what live traffic does not feel.
+# Rows per DELETE of clean, and seconds of pause after each: small enough for live traffic.
 CLEAN_BATCH = 100
 CLEAN_PAUSE_S = 0.05
 
@@ -28,6 +28,5 @@ MAX_INTEGER = 2**53 - 1
 # Not from the RFC: MySQL stops at 100 containers, and a session needs no more than this.
 MAX_DEPTH = 16
 
-# A function given to modify runs again each time another request was faster. Each of those got through, so
-# a few browser tabs need a few attempts.
+# Attempts of modify. Each failed one means that another request succeeded, so a few tabs need a few attempts.
 MAX_MODIFY_ATTEMPTS = 16

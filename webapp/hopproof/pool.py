@@ -24,28 +24,28 @@ class PoolExhausted(Exception):
 
 
 class Connection(Protocol):
-    """The little that a pool must know about a connection."""
+    """The part of a connection that a pool uses."""
 
     @property
     def open(self) -> bool:
-        """False once this side has closed it, for whatever reason."""
+        """False once this side has closed it."""
 
     def said_something(self) -> bool:
-        """True if the other side has sent bytes, or the end, while nothing was asked."""
+        """True if the other side has sent bytes, or closed the connection, without being asked."""
 
     def abandon(self) -> None:
-        """Close this process's end without a word to the other side. Never raises."""
+        """Close this process's end without telling the other side. Never raises."""
 
 
 C = TypeVar("C", bound=Connection)
 
 
 def said_something(sock: socket.socket | None) -> bool:
-    """Say whether bytes, or the end, have come on a socket, or it is closed. It does not block afterwards."""
+    """Return whether the socket has bytes to read or is closed. A plain socket is left non-blocking."""
     try:
         if isinstance(sock, ssl.SSLSocket):
             return bool(select.select([sock], [], [], 0)[0])
-        # A peek and no select: gevent's lets other requests run first, also when it does not wait.
+        # A peek and no select: gevent's select lets other requests run first, even when it need not wait.
         sock.settimeout(0)  # type: ignore[union-attr]
         sock.recv(1, socket.MSG_PEEK)  # type: ignore[union-attr]
     except BlockingIOError:
@@ -70,7 +70,7 @@ class Pool(Generic[C]):
     def _start(self) -> None:
         self._pid = os.getpid()
         self._idle: list[C] = []
-        # A semaphore. threading's yields to other greenlets at each release, under gevent.
+        # A queue used as a semaphore: under gevent, threading's yields to other greenlets at each release.
         self._places: SimpleQueue[None] = SimpleQueue()
         for _ in range(self._size):
             self._places.put(None)
@@ -93,9 +93,9 @@ class Pool(Generic[C]):
         try:
             # The one used last comes first: the rest may grow old enough to be closed.
             while connection := self._last_used():
-                # An idle server says nothing, unless it says goodbye. Asking this of the kernel
-                # instead of sending a ping saves a round trip, and saves a write the doubt
-                # that comes with finding out in the middle of it.
+                # An idle server sends bytes only to close the connection. Asking the kernel
+                # saves the round trip of a ping. And a write does not find out halfway,
+                # when its outcome would be unknown.
                 if not connection.said_something():
                     return connection
                 connection.abandon()
@@ -116,7 +116,7 @@ class Pool(Generic[C]):
             connection.abandon()
 
     def give_back(self, connection: C) -> None:
-        """Take back a borrowed connection; a closed one only makes room for another."""
+        """Take back a borrowed connection. A closed one is dropped, and its place is free."""
         if connection.open:
             self._idle.append(connection)
         self._places.put(None)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import logging
-import marshal
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import replace
 from typing import cast
 
+from .entries import Entries
 from .handler import (
     NOBODY,
     Change,
@@ -22,7 +21,6 @@ from .handler import (
     SessionHandler,
     UserSessions,
 )
-from .ijson import encode
 from .limits import MAX_MODIFY_ATTEMPTS, TOUCH_AFTER_S
 
 log = logging.getLogger(__name__)
@@ -32,10 +30,10 @@ class Session(MutableMapping[str, Json]):
     """One visitor's data for the length of one request.
 
     `session[name] = value` and changes inside a value are saved when the request ends, name by
-    name, so two requests that change different entries both survive. add, append, modify, login, logout,
-    rotate, create and the endings act at once: their answer is true when they return.
+    name, so two requests that change different entries both survive. add, append, modify, login,
+    forget_user, rotate, create and the endings act at once: when they return, the change is stored.
 
-    Where no session lives it reads as empty, and the first change creates one, under a new key.
+    Without a live session the dict is empty, and the first change creates a session under a new key.
     Every method may raise the errors of SessionHandler.
     """
 
@@ -46,7 +44,7 @@ class Session(MutableMapping[str, Json]):
         new_key: Callable[[], bytes],
         touch_after_s: int = TOUCH_AFTER_S,
     ) -> None:
-        """key: from the visitor's cookie, None without one. new_key: makes one never used before."""
+        """key: of the visitor's cookie, None without a cookie. new_key: returns a key never used before."""
         self._handler = handler
         self._new_key = new_key
         self._touch_after_s = touch_after_s
@@ -62,18 +60,13 @@ class Session(MutableMapping[str, Json]):
         self._was_live = False
         self._user: str | None = None
         self._extendable_s = 0
-        self._data: dict[str, Json] = {}
-        self._set: set[str] = set()
-        self._removed: set[str] = set()
-        # The store's version while _data is known to be that version, else None.
+        self._entries = Entries()
+        # The store's version while the entries are known to be of that version, else None.
         self._version: int | None = None
-        # What the store holds of every value that was lent to the route or replaced:
-        # a list or dict can change inside without any call of a method here.
-        self._stored: dict[str, bytes] = {}
 
     @property
     def hop(self) -> Session:
-        """The verbs, under their name where the mapping is a framework's own. Here it is this session."""
+        """This session. Where the mapping is a framework's own, the verbs stand under this name."""
         return self
 
     # Reading
@@ -86,32 +79,25 @@ class Session(MutableMapping[str, Json]):
 
     def __getitem__(self, name: str) -> Json:
         self._read()
-        value = self._data[name]
-        if isinstance(value, (list, dict)):
-            self._remember(name)
-        return value
+        return self._entries.lend(name)
 
     def __contains__(self, name: object) -> bool:
         self._read()
-        return name in self._data
+        return name in self._entries.values
 
     def __iter__(self) -> Iterator[str]:
         self._read()
-        return iter(list(self._data))
+        return iter(list(self._entries.values))
 
     def __len__(self) -> int:
         self._read()
-        return len(self._data)
+        return len(self._entries.values)
 
     # Changes that are saved when the request ends
 
     def __setitem__(self, name: str, value: Json) -> None:
         self._check_unsealed()
-        if name in self._data:
-            self._remember(name)
-        self._data[name] = value
-        self._set.add(name)
-        self._removed.discard(name)
+        self._entries.put(name, value)
 
     def __delitem__(self, name: str) -> None:
         if name not in self:
@@ -121,10 +107,7 @@ class Session(MutableMapping[str, Json]):
     def remove(self, name: str) -> None:
         """Remove the entry if it is there. Unlike del, this needs no reading."""
         self._check_unsealed()
-        self._data.pop(name, None)
-        self._stored.pop(name, None)
-        self._set.discard(name)
-        self._removed.add(name)
+        self._entries.remove(name)
 
     def save(self) -> None:
         """Write the changes; if there are none, extend the expiry when that is due."""
@@ -136,11 +119,11 @@ class Session(MutableMapping[str, Json]):
                 log.warning("a session's expiry was not extended: %s", error)
 
     def seal(self) -> None:
-        """Refuse changes from now on: the answer is on its way, and they would be saved by no request."""
+        """Refuse changes from now on: the answer is on its way, so a later change would be lost."""
         self._is_sealed = True
 
     def release(self) -> None:
-        """Give back what reading and writing borrowed. Entries that were read stay readable. Safe twice."""
+        """Seal the session and close the handler. Entries that were read stay readable. Safe twice."""
         self.seal()
         if not self._is_released:
             self._is_released = True
@@ -151,32 +134,31 @@ class Session(MutableMapping[str, Json]):
     def add(self, name: str, n: int = 1) -> int:
         """Add n to the integer under name, 0 if there is none, and return the sum. Atomic."""
         total = self._count(Change(add=(name, n)))
-        if self._was_read or name in self._data:
-            self._data[name] = total
-            self._stored[name] = _frozen(total)
+        if self._was_read or name in self._entries.values:
+            self._entries.note(name, total)
         return total
 
     def append(self, name: str, value: Json) -> int:
         """Append to the list under name, empty if there is none, and return its length. Atomic."""
         length = self._count(Change(append=(name, value)))
-        if self._was_read or name in self._data:
-            items = self._data.get(name)
-            if not isinstance(items, list):  # absent, or made a list by another request since
-                items = self._data[name] = []
-            items.append(value)
-            self._stored[name] = _frozen(items)
+        if self._was_read or name in self._entries.values:
+            items = self._entries.values.get(name)
+            # Absent, or made a list by another request since.
+            before = items if isinstance(items, list) else []
+            before.append(value)
+            self._entries.note(name, before)
         return length
 
     def modify(self, name: str, function: Callable[[Json], Json], default: Json = None) -> Json:
         """Replace the value under name by function(value) and return the new value. Atomic.
 
         function gets a copy of the value, or of default if there is none. It runs again
-        whenever another request was faster, so it should do nothing but compute.
-        Raises SessionConflict when that happened 16 times.
+        whenever another request was faster, so it should only compute.
+        Raises SessionConflict after 16 attempts.
         """
         self._read()
         self._save_pending()
-        data, version = self._data, self._version
+        data, version = self._entries.values, self._version
         for _ in range(MAX_MODIFY_ATTEMPTS):
             if version is None and self.key is not None:
                 stored = self._handler.read(self.key)
@@ -187,19 +169,19 @@ class Session(MutableMapping[str, Json]):
             except SessionConflict:
                 version = None
                 continue
-            self._data[name] = value
+            self._entries.values[name] = value
             return value
         raise SessionConflict(f"{name!r} was overtaken {MAX_MODIFY_ATTEMPTS} times")
 
     def login(self, user: str) -> None:
         """Make the session the user's, under a new key; the old key is ended, the data stay."""
-        self._write(replace(self._change(), user=user, rotate_to=self._new_key()))
+        self._write(replace(self._entries.change(), user=user, rotate_to=self._new_key()))
         self._user = user
 
-    def logout(self) -> None:
+    def forget_user(self) -> None:
         """Make the session an anonymous one, under a new key; the old key is ended, the data stay.
 
-        destroy is the logout that ends the data, too.
+        It is no logout on a shared computer, where the data should go, too: that is destroy.
         """
         self._rotate(NOBODY)
         self._user = None
@@ -209,12 +191,12 @@ class Session(MutableMapping[str, Json]):
         self._rotate(None)
 
     def create(self) -> None:
-        """Make sure that a session lives: an empty one under a new key, where there is none."""
+        """Create an empty session under a new key, unless the visitor has a live one."""
         if not self._save_pending() and not self._was_live:
             self._write(Change(), even_if_empty=True)
 
     def destroy(self) -> None:
-        """End the session, the changes of this request included. Its key never works again."""
+        """End the session and drop unsaved changes. Its key never works again."""
         self._check_unsealed()
         if self.key is not None:
             self._handler.destroy(self.key)
@@ -230,7 +212,7 @@ class Session(MutableMapping[str, Json]):
         """End one session of the user, perhaps this one; return whether it lived and was the user's."""
         self._check_unsealed()
         is_ended = self._listing.end_one_of_user(self._logged_in_user(), key)
-        # If it was not there any more, another tab may have just logged in, and has a newer cookie.
+        # If it had ended before, another tab may have just logged in, with a newer cookie.
         if is_ended and key == self.key:
             self._start(None)
         return is_ended
@@ -276,33 +258,11 @@ class Session(MutableMapping[str, Json]):
             self._user = stored.user
             self._extendable_s = stored.extendable_s
             self._version = stored.version
-            kept = {name: value for name, value in stored.data.items() if name not in self._removed}
-            self._data = kept | self._data
-
-    def _remember(self, name: str) -> None:
-        if name not in self._stored and name not in self._set:
-            self._stored[name] = _frozen(self._data[name])
-
-    def _change(self) -> Change:
-        """Return the difference to the store, as far as this request has touched it."""
-        touched = self._set | self._stored.keys()
-        changed = {name: self._data[name] for name in touched if self._differs(name)}
-        return Change(set=changed, remove=frozenset(self._removed))
-
-    def _differs(self, name: str) -> bool:
-        """Return whether the value under name is another than the store's. Raises SessionRefused."""
-        stored, value = self._stored.get(name), self._data[name]
-        if stored is None:
-            return True
-        with contextlib.suppress(ValueError):  # no JSON type: the encoding below names it
-            if _frozen(value) == stored:
-                return False
-        # Different bytes may still be the same JSON: the names of an object have no order.
-        return encode(value, name) != encode(marshal.loads(stored), name)
+            self._entries.load(stored.data)
 
     def _save_pending(self) -> bool:
         """Write the difference to the store; return whether there was any."""
-        change = self._change()
+        change = self._entries.change()
         if change.is_touch:
             return False
         self._write(change)
@@ -315,7 +275,7 @@ class Session(MutableMapping[str, Json]):
         return result
 
     def _rotate(self, user: Nobody | None) -> None:
-        self._write(replace(self._change(), user=user, rotate_to=self._new_key()))
+        self._write(replace(self._entries.change(), user=user, rotate_to=self._new_key()))
 
     def _write(self, change: Change, *, even_if_empty: bool = False) -> int | None:
         self._check_unsealed()
@@ -330,15 +290,13 @@ class Session(MutableMapping[str, Json]):
                 seen = change.expected_version
                 self._version = seen + 1 if seen is not None and seen == self._version else None
             except SessionGone as gone:
-                # Ended lately, or under this request's eyes: the visitor has a newer cookie or none.
-                # Otherwise the id is forged or forgotten, and its bearer starts a session like any visitor.
+                # The session ended lately or during this request: the visitor has a newer cookie or none.
+                # Otherwise the id is forged or long dead: a new session starts, as without a cookie.
                 if gone.ended or self._was_live:
                     raise
                 result = self._create(change, even_if_empty)
         self._extendable_s = 0  # a change extends the expiry as well
-        self._stored.update((name, _frozen(value)) for name, value in change.set.items())
-        self._set -= change.set.keys()
-        self._removed -= change.remove
+        self._entries.written(change)
         return result
 
     def _create(self, change: Change, even_if_empty: bool) -> int | None:
@@ -355,12 +313,3 @@ class Session(MutableMapping[str, Json]):
         self.key = key
         self._was_live = True
         return result
-
-
-def _frozen(value: Json) -> bytes:
-    """Return a copy of the value as bytes. Equal bytes mean equal values, types included.
-
-    marshal and not JSON: most values are only read, and this is ten times as fast. Version 2, because
-    later ones also write how often an object is used.
-    """
-    return marshal.dumps(value, 2)

@@ -1,7 +1,7 @@
 """The session of one HTTP request, for any framework: cookie to key, when to save, errors to answers.
 
 An adapter hands in the Cookie header and the status of its answer. It gets back a header to set and perhaps
-a problem, to be answered in the place of its own answer. bottle.py is such an adapter.
+a problem, which replaces its own answer. bottle.py is such an adapter.
 
 This is the place of session_set_save_handler: it calls the verbs at the right moments. It knows no SQL.
 """
@@ -77,7 +77,7 @@ class Cookie:
 
 
 def key_of(session_id: str) -> bytes:
-    """Return the SHA-256 of the id: the only form in which it is stored or logged, and no way to log in."""
+    """Return the SHA-256 of the id: the only form that is stored or logged. It is useless as a cookie."""
     return hashlib.sha256(session_id.encode()).digest()
 
 
@@ -145,7 +145,7 @@ class Settled:
     set_cookie: the value of a Set-Cookie header, None if the visitor keeps the cookie as it is.
     vary: the answer depends on the cookie, so it needs `Vary: Cookie`.
     private: the answer carries an id, so it needs `Cache-Control: private` unless the app says otherwise.
-    problem: to be answered in the place of the route's own answer.
+    problem: the answer that replaces the route's own, None if that stays.
     """
 
     set_cookie: str | None
@@ -160,7 +160,7 @@ def _ignore(error: SessionError) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """The sessions of one application. It keeps nothing, and opens nothing before the first visit.
+    """The sessions of one application. It has no state, and opens nothing before the first visit.
 
     touch_after_s: a visit that changes nothing extends the expiry at most this often.
     on_error: called once per request, with the error of the handler that became its answer.
@@ -177,11 +177,11 @@ class Web:
 
 
 class Visit:
-    """One request: its session, and what becomes of it. settle or fail, then release.
+    """One request and its session. Call settle or fail, then release.
 
     The session is saved before the first byte of the answer leaves, so the next request finds it, whichever
     server that reaches. An answer of 500 and above saves nothing, but what add, append, modify, login and the
-    endings did stays done, and a new id reaches the visitor on whatever answer leaves.
+    endings did stays done, and a new id reaches the visitor with any answer.
     """
 
     def __init__(self, web: Web, session_id: str | None) -> None:
@@ -196,7 +196,7 @@ class Visit:
     def settle(self, status: int) -> Settled:
         """Save the session, unless the status is 500 or above, and seal it. A second call changes nothing.
 
-        status: of the answer that the route has made. Never raises SessionError: that becomes the problem.
+        status: of the route's answer. A SessionError is not raised; it becomes the problem.
         """
         if self._settled is None:
             problem = None
@@ -215,7 +215,12 @@ class Visit:
         return self._settled
 
     def release(self) -> None:
-        """Give back what the session borrowed, when the body has been sent. Safe twice, and before settle."""
+        """Give back what the session borrowed, when the body has been sent. Safe twice.
+
+        Before settle it means that the route was given up: nothing is saved any more.
+        """
+        if self._settled is None:
+            self._settled = self._seal(None)
         self.session.release()
 
     def _new_key(self) -> bytes:

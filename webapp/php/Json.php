@@ -39,8 +39,8 @@ final class Json
     /** Return the value of a text that the session table holds. */
     public static function decode(string $text): mixed
     {
-        // PHP cannot decode an object with a name that begins with U+0000. So before each string that does comes
-        // U+FFFF, which is in no I-JSON text, and goes again. A quote that opens has no backslash before it.
+        // PHP cannot decode an object with a name that begins with U+0000. So each such string gets U+FFFF, which
+        // is in no I-JSON text, in front, and loses it afterwards. An opening quote has no backslash before it.
         $text = preg_replace('/(?<!\\\\)"(?=\\\\u0000)/', "\"\u{FFFF}", $text);
         return self::plain(json_decode($text, flags: JSON_THROW_ON_ERROR));
     }
@@ -140,7 +140,7 @@ final class Json
     }
 }
 
-/** The text or value is not I-JSON. The message says where the line was crossed. */
+/** The text or value is not I-JSON. The message says which rule was broken. */
 final class NotIJson extends \UnexpectedValueException
 {
 }

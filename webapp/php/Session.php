@@ -7,9 +7,8 @@ namespace Hopproof;
 /**
  * The visitor's session for the length of one request: the cookie, and PHP's own $_SESSION on our handler.
  *
- * PHP would send a cookie to everybody who calls session_start(), also to who only looks, and in place of one
- * that a login in another tab has just set. So the cookie is ours: sent when a session is put into the table,
- * and never again while it stays.
+ * PHP would send a cookie after every session_start(), also for a request that only reads, and so replace the
+ * cookie that a login in another tab has just set. So this class sends it: once, when a session is created.
  */
 final class Session
 {
@@ -52,7 +51,7 @@ final class Session
         ]);
     }
 
-    /** Write what was changed in $_SESSION, and tell the visitor a new id. Before the first byte of the body. */
+    /** Write the changes of $_SESSION. Call it before the first byte of the body. */
     public function save(): void
     {
         if (session_status() === PHP_SESSION_ACTIVE) {
@@ -60,7 +59,7 @@ final class Session
         }
     }
 
-    /** Send the cookie that the answer has to carry, if any: on errors, too, or a session that was made is lost. */
+    /** Send the cookie, if the answer needs one: on errors, too, or a session that was created is lost. */
     public function sendCookie(): void
     {
         if ($this->isEnded) {
@@ -94,7 +93,7 @@ final class Session
         }
     }
 
-    /** End every session of the user, this one too; return how many, null if nobody is logged in. */
+    /** End every session of the user, this one too; return how many, null without a login. */
     public function logoutEverywhere(): ?int
     {
         $this->start();
@@ -102,13 +101,13 @@ final class Session
         if ($user === null) {
             return null;
         }
-        session_abort(); // there is nothing to save in what is ended now
+        session_abort(); // an ended session has nothing to save
         $ended = $this->handler->endUser($user);
         $this->isEnded = true;
         return $ended;
     }
 
-    /** Run a verb on the visitor's session, or on a new one if theirs is forged or forgotten. */
+    /** Run a verb on the visitor's session, or on a new one if the id is forged or long dead. */
     private function onLive(callable $verb): mixed
     {
         try {

@@ -10,8 +10,8 @@ use PDOException;
 /**
  * Sessions in the table that all servers share, for session_set_save_handler($handler, true).
  *
- * The class of the tutorials with the SQL of webapp/hopproof/mysql/: what PHP hands over whole is written as
- * the difference to what was read, key by key, in one UPDATE. All times are the database's.
+ * The class of the tutorials with the SQL of webapp/hopproof/mysql/. PHP hands over the whole session; this class
+ * writes only the difference to what was read, key by key, in one UPDATE. All times are on the database's clock.
  * It knows no cookie and no request, so it can be lifted into another application; Json.php comes with it.
  *
  * Every verb may throw SessionStoreUnavailable: a failure is never an empty session.
@@ -28,7 +28,7 @@ final class SessionHandler implements
     // Never backwards, and never beyond the absolute timeout.
     private const TOUCHED = 'LEAST(GREATEST(expires_at, UNIX_TIMESTAMP() + :idle_s), absolute_at)';
     private const STARTS_ANEW = 'UNIX_TIMESTAMP(), UNIX_TIMESTAMP() + LEAST(:idle_s, :absolute_s), UNIX_TIMESTAMP() + :absolute_s';
-    // What every live row keeps, whoever wrote it: docs/row-contract.md. Of another nothing is read or changed.
+    // Invariants of a live row, see docs/row-contract.md. A row that breaks one is neither read nor changed.
     private const INTACT = "JSON_VALID(data) AND JSON_TYPE(data) = 'OBJECT' AND version > 0
         AND created_at <= expires_at AND expires_at <= absolute_at";
     private const READ = 'SELECT data, `user`, ' . self::TOUCHED . ' - expires_at, ' . self::INTACT . '
@@ -50,7 +50,7 @@ final class SessionHandler implements
           sessions.expires_at = UNIX_TIMESTAMP() + :tombstone_s';
     private const REASON = 'SELECT data IS NULL%s FROM sessions WHERE id = UNHEX(:key) AND expires_at > UNIX_TIMESTAMP()';
     private const END = 'UPDATE sessions SET data = NULL, `user` = NULL, expires_at = UNIX_TIMESTAMP() + :tombstone_s WHERE ';
-    // By its text: MySQL's JSON_TYPE has another name for integers from 2^32 on, MariaDB's takes 1e16 for one.
+    // Checked by its text: MySQL's JSON_TYPE has another name for integers from 2^32 on, MariaDB's takes 1e16 for one.
     private const IS_INTEGER = "CAST(%s AS CHAR) REGEXP '^-{0,1}[0-9]{1,16}$'";
 
     private const DUPLICATE = 1062;
@@ -66,22 +66,22 @@ final class SessionHandler implements
         sql_safe_updates = 0, sql_big_selects = 1";
     private const SET_TRANSACTION = 'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE';
 
-    /** Who is logged in: known after read. */
+    /** The user who is logged in; known after read. */
     public private(set) ?string $user = null;
-    /** The id of a session that this request has put into the table: the visitor has yet to be told. */
+    /** The id of a session that this request has created: the answer has to carry it in a cookie. */
     public private(set) ?string $created = null;
 
     private ?PDO $connection = null;
     private float $endsAt = 0;
-    /** An id that was made up here and is not in the table. */
+    /** An id that was made here and is not in the table yet. */
     private ?string $made = null;
-    /** What validateId has found, so that read need not ask again. */
+    /** The row that validateId has found, so that read need not ask again. */
     private array $found = [];
     /** The data as they were read. */
     private array $before = [];
     private int $touchGainsS = 0;
 
-    /** @param \Closure(): PDO $connect called on first use; see connect() for what the connection has to be like. */
+    /** @param \Closure(): PDO $connect called on first use; see connect() for the attributes that the connection needs. */
     public function __construct(
         private readonly \Closure $connect,
         private readonly int $idleS = 1800,
@@ -111,14 +111,14 @@ final class SessionHandler implements
         return $connection;
     }
 
-    // What PHP calls, in this order
+    // Called by PHP, in this order
 
     public function open(string $path, string $name): bool
     {
         return true; // connected on first use: an untouched session costs nothing
     }
 
-    /** Say whether the table knows the id. PHP drops an id of which it does not, and asks for a new one. */
+    /** Return whether the table knows the id. PHP drops an unknown id, and asks for a new one. */
     public function validateId(string $id): bool
     {
         if (!preg_match(self::ID, $id)) {
@@ -126,8 +126,8 @@ final class SessionHandler implements
         }
         $rows = $this->ask(self::READ, ['key' => self::key($id)])->fetchAll(PDO::FETCH_NUM);
         $this->found = [$id => $rows[0] ?? null];
-        // A tombstone, too: its id was ours. It reads as empty, and write refuses it; the cookie stays as it is,
-        // because another tab may have just been given a newer one.
+        // True for a tombstone, too. It reads as empty, and write refuses it. The cookie stays as it is,
+        // because another tab may have just got a newer one.
         return $rows !== [];
     }
 
@@ -155,7 +155,7 @@ final class SessionHandler implements
     }
 
     /**
-     * Write what differs from what was read. Throws SessionGone or SessionRefused when nothing was changed.
+     * Write the difference to the data that were read. Throws SessionGone or SessionRefused when nothing was changed.
      *
      * @param string $data as session.serialize_handler=php_serialize makes it
      */
@@ -216,7 +216,7 @@ final class SessionHandler implements
         return true;
     }
 
-    // What PHP has no word for. Each is one statement, needs no reading before, and is done when it returns.
+    // Verbs that PHP lacks. Each is one statement, needs no reading before, and is done when it returns.
 
     /** Add n to the integer under key, 0 if there is none, and return the sum. Atomic. */
     public function add(string $id, string $key, int $n = 1): int
@@ -242,7 +242,7 @@ final class SessionHandler implements
     public function append(string $id, string $key, mixed $value): int
     {
         $name = self::name($key);
-        $item = substr(Json::encode([$value], $key), 1, -1); // in its list, which is one more container
+        $item = substr(Json::encode([$value], $key), 1, -1); // in a list, which is one more level of depth
         if ($id === $this->made) {
             $this->insert($id, [$key => "[$item]"], null);
             return 1;
@@ -284,7 +284,7 @@ final class SessionHandler implements
 
     // How it is done
 
-    /** The only form in which an id is stored or logged: who reads the table can log in as nobody. */
+    /** Return the only form of an id that is stored or logged. It is useless as a cookie. */
     private static function key(string $id): string
     {
         return hash('sha256', $id);
@@ -315,7 +315,7 @@ final class SessionHandler implements
         $this->created = $id;
     }
 
-    /** Return SQL for the new data, what has to hold, and the values for both. */
+    /** Return SQL for the new data, the conditions, and the values for both. */
     private function difference(array $set, array $gone): array
     {
         [$data, $conditions, $values, $grows_by, $replaced] = ['data', [], [], 0, ''];
@@ -323,7 +323,7 @@ final class SessionHandler implements
             $name = self::name((string) $key);
             $values += ["path$number" => "$.$name", "value$number" => $set[$key]];
             $data = "JSON_SET($data, :path$number, JSON_EXTRACT(:value$number, '$'))";
-            // What a new value takes the place of does not count.
+            // The size of a replaced value is subtracted.
             $replaced .= " - COALESCE(OCTET_LENGTH(JSON_EXTRACT(data, :path$number)), 0)";
             $grows_by += strlen($name) + strlen($set[$key]);
         }
@@ -368,7 +368,7 @@ final class SessionHandler implements
                 throw $reason;
             }
         }
-        throw new SessionStoreUnavailable('a change matched no row, twice, though nothing spoke against it');
+        throw new SessionStoreUnavailable('a change matched no row, twice, although every condition holds');
     }
 
     /** Return why no row matched, by asking the row which condition fails; null if none does. */
@@ -438,7 +438,7 @@ final class SessionHandler implements
     }
 }
 
-/** Something kept a verb from doing what it says. The subclasses say what. */
+/** A verb could not do what it says. The subclasses say why. */
 abstract class SessionError extends \RuntimeException
 {
 }
@@ -448,7 +448,7 @@ final class SessionStoreUnavailable extends SessionError
 {
 }
 
-/** No live session has this id, so nothing was changed. ended: one had, within the tombstone time. */
+/** No live session has this id, so nothing was changed. ended: it was ended within the tombstone time. */
 final class SessionGone extends SessionError
 {
     public function __construct(public readonly bool $ended)
@@ -457,7 +457,7 @@ final class SessionGone extends SessionError
     }
 }
 
-/** What is stored under the key is no session; nothing was changed. destroy works on it as on any. */
+/** The row under the key breaks the row contract, so nothing was changed. destroy still ends it. */
 final class SessionBroken extends SessionError
 {
     public function __construct(string $key)

@@ -1,6 +1,6 @@
 <?php
 
-// The probe API, as webapp/app.py serves it: every request of every path comes here.
+// The probe API, as webapp/probe.py serves it: every request of every path comes here.
 
 declare(strict_types=1);
 
@@ -13,10 +13,10 @@ require __DIR__ . '/Session.php';
 const MAX_BODY_BYTES = 65536;
 const MAX_KEY_LENGTH = 128;
 const MAX_USER_BYTES = 64;
-// What the Python servers alone have: the page with its forms, and the list of a user's sessions. Never a path that
-// begins with two slashes: a browser would take it for another host.
+// Paths that only the Python servers have: the page with its forms, and the list of a user's sessions. Never a path
+// that begins with two slashes: a browser would take it for another host.
 const ELSEWHERE = '#^/(cart|login|logout|logout-everywhere|end-session|api/sessions(/[0-9a-f]{64})?)?$#D';
-// Exists while this container finishes what it has; see start.
+// Exists while this container drains; see start.
 const DRAINING = '/dev/shm/draining';
 
 /** An answer that says what went wrong (RFC 9457). */
@@ -32,13 +32,13 @@ final class Problem extends \RuntimeException
     }
 }
 
-/** Return the answer to the request: what becomes JSON, or null for 204. */
+/** Return the answer, to be sent as JSON, or null for 204. */
 function answer(string $method, string $path, string $server, Session $session, SessionHandler $handler): ?array
 {
     if (!in_array($method, ['GET', 'HEAD', 'OPTIONS'], true) && !is_of_this_site()) {
         throw new Problem(403, 'cross-site', 'Another site cannot change a session here.');
     }
-    // The key is all that is behind the third slash of a path like /api/session/data/<key>.
+    // The key is everything after the prefix of a path like /api/session/data/<key>.
     if (preg_match('#^/api/session/(data|counters|lists)/(.*)$#Ds', $path, $match)) {
         return with_key($method, $match[1], key_in_path($match[2]), $session);
     }
@@ -73,7 +73,7 @@ function answer(string $method, string $path, string $server, Session $session, 
             return null;
         case 'POST /api/logout-everywhere':
             $ended = $session->logoutEverywhere();
-            return ['ended' => $ended ?? throw new Problem(401, 'not-logged-in', 'Log in first: whose sessions should end?')];
+            return ['ended' => $ended ?? throw new Problem(401, 'not-logged-in', 'Log in first: only a user has sessions to end.')];
     }
     $known = ['/api/session', '/api/stateless', '/api/login', '/api/logout', '/api/logout-everywhere', '/healthz', '/readyz'];
     if (in_array($path, $known, true)) {
@@ -173,7 +173,7 @@ header('Cache-Control: no-store');
 header('X-Content-Type-Options: nosniff');
 $path = explode('?', $_SERVER['REQUEST_URI'], 2)[0];
 if (preg_match(ELSEWHERE, $path) === 1) {
-    // With the same method and body: the next server in turn has it.
+    // 307 keeps method and body. The next server in turn answers it.
     header("Location: {$_SERVER['REQUEST_URI']}", response_code: 307);
     exit;
 }
@@ -183,7 +183,7 @@ if (preg_match(ELSEWHERE, $path) === 1) {
 $session = new Session($handler, $_SERVER['HTTP_COOKIE'] ?? '', $cookie, $max_age_s, $secure);
 try {
     $answer = answer($_SERVER['REQUEST_METHOD'], $path, $server, $session, $handler);
-    // Before a word of the answer leaves: the next request finds it, whichever server gets that.
+    // Before the first byte of the answer leaves: the next request finds the change on any server.
     $session->save();
 } catch (SessionError $error) {
     $problem = problem_of($error);

@@ -17,7 +17,7 @@ function whole(string $name, int $default, int $least = 1): int
     return (int) $raw;
 }
 
-// Whole seconds: PDO knows no others. What connects and then asks may wait twice.
+// Whole seconds, because PDO takes no fractions. A request that connects and then asks may wait twice.
 $deadlineS = (float) (getenv('STORE_DEADLINE_S') ?: 2.5);
 $timeoutS = max(1, (int) $deadlineS);
 

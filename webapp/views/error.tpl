@@ -3,7 +3,7 @@ headings = {
     400: "That cannot be used",
     404: "There is nothing here",
     405: "There is nothing here",
-    409: "Somebody else was faster",
+    409: "Another request was faster",
     413: "That is too much",
     503: "The session table does not answer",
 }
@@ -15,13 +15,13 @@ rebase("layout", title=heading)
 <h1>{{heading}}</h1>
 % if ended:
 <p>You logged in or out in another tab or browser, and this request still carried the old session.
-Nothing was changed. If you are logged in in another tab of this browser, try again; if not, start afresh.</p>
+Nothing was changed. If another tab of this browser is logged in, try again; if not, start afresh.</p>
 % elif problem.status == 503:
-<p>The web server is well, but it could not reach the table where your visits, your tea and your name are kept.
-It would rather say so than show you an empty cart. Whatever was confirmed to you is still in the table; give it a moment.</p>
+<p>The web server runs, but it could not reach the table where your visits, your tea and your name are kept.
+An error is better than an empty cart. Everything that was confirmed to you is still in the table; try again in a moment.</p>
 % elif problem.status >= 500:
-<p>The fault is ours, not yours. Whatever was confirmed to you is still in the table.
-Should it happen again, start afresh: with a new, empty session.</p>
+<p>The fault is ours, not yours. Everything that was confirmed to you is still in the table.
+If it happens again, start afresh with a new, empty session.</p>
 % else:
 <p>{{problem.detail}}</p>
 <p>Your visits, your tea and your name are as they were.</p>

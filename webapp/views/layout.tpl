@@ -6,8 +6,8 @@
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
-% # Inline, so that a visit is one request: style sheet and icon would take their turns on the
-% # servers, and with as many servers as requests per visit nobody would ever see a hop.
+% # Inline, so that a visit is one request. Style sheet and icon would take turns on the servers as well,
+% # and with as many servers as requests per visit the page would always come from the same one.
 <link rel="icon" href="{{icon}}">
 <style>{{!style}}</style>
 </head>

@@ -5,7 +5,7 @@
 % rebase("layout", title=f"Visit {count}, served by {server}")
 %
 % # The content security policy allows no inline style, so a name picks one of the style sheet's
-% # classes. Shape as well as hue: not everybody sees hues, and two names can share one.
+% # classes. Shape as well as hue: some people do not see hues, and two names can share one.
 % def looks(name):
 %   number = crc32(name.encode())
 %   return f"hue-{number % 12} shape-{number // 12 % 4}"
@@ -20,11 +20,11 @@
 % def ago(seconds):
 %   return "just now" if seconds < 60 else f"{in_words(seconds)} ago"
 % end
-% # Rounded up: what is known of the last use is how long ago it is at most.
+% # Rounded up: unused_s is an upper bound.
 % def within(seconds):
 %   return f"in the last {in_words(max(seconds, 0) + 59) if seconds > 60 else 'minute'}"
 % end
-% # More than a person has; a user that a load test logs in has thousands.
+% # More sessions than a person has. A user of the load test has thousands.
 % SHOWN = 8
 % def many(n, noun):
 %   return f"{n or 'no'} {noun}{'' if n == 1 else 's'}"
@@ -101,7 +101,7 @@ So the server above changes, and nothing else does.</p>
 <form method="post" action="/logout#you"><button>Log out</button></form>
 <form method="post" action="/logout-everywhere#you"><button>Log out everywhere</button></form>
 </div>
-<p class="note">Whatever ends a session ends its tea with it, on every server at once. To see a second one,
+<p class="note">The end of a session ends its tea, too, on every server at once. To see a second session,
 log in as {{user}} in another browser or a private window, and visit again here.</p>
 % end
 </section>

@@ -1,4 +1,4 @@
--- What wrk sends: wrk … -s load.lua URL -- WORK [COOKIES]
+-- The requests of wrk: wrk … -s load.lua URL -- WORK [COOKIES]
 -- WORK is METHOD PATH STATUS; COOKIES a file with a Cookie header per line, used in turn by all connections.
 -- Ends with a line of JSON. An answer with another status is counted as wrong.
 

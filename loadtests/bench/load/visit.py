@@ -3,7 +3,7 @@
 `visit.py make HOST FOLDER` leaves FOLDER/spread and FOLDER/one, a Cookie header per line.
 `visit.py ask HOST FOLDER METHOD PATH N` makes N requests, session by session.
 `visit.py look HOST FOLDER` prints {"counts": {"spread": n, "one": n}, "broken": n} as JSON: the sum of the
-counters, and how many sessions are not what was put into them.
+counters, and the number of sessions that differ from the values put in.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 SPREAD = 64
 USER = "ada@example.org"
-# A small session as a shop has it: some 400 bytes of JSON.
+# A small session of a shop: some 400 bytes of JSON.
 CART = [
     {"sku": f"A-{1000 + number}", "name": "A thing with an ordinary name", "quantity": number, "cents": 1999}
     for number in range(1, 6)

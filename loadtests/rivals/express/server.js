@@ -24,13 +24,13 @@ function serve() {
     connectionLimit: Number(process.env.DB_CONNECTIONS || 1),
   });
   const app = express();
-  app.disable('etag'); // Of no use to an answer that nobody stores.
+  app.disable('etag'); // Useless for an answer that is not stored.
   app.disable('x-powered-by');
   app.use((request, response, next) => {
     response.set({ 'X-Served-By': server, 'Cache-Control': 'no-store' });
     next();
   });
-  // Above the session, which is therefore not asked for.
+  // Above the session middleware, so no session is read.
   app.get('/api/stateless', (request, response) => response.json({ server }));
   app.use(session({
     name: 'session',
@@ -62,7 +62,7 @@ function serve() {
       response.json({ user: request.body.user });
     });
   });
-  // The table is there before anybody is let in.
+  // The table exists before the first request is accepted.
   store.onReady().then(() => app.listen(8000));
 }
 
@@ -70,7 +70,7 @@ if (workers === 1) {
   serve();
 } else if (cluster.isPrimary) {
   for (let number = 0; number < workers; number += 1) cluster.fork();
-  cluster.on('exit', () => process.exit(1)); // Seen at once, not as half the speed.
+  cluster.on('exit', () => process.exit(1)); // An error at once, instead of half the speed.
 } else {
   serve();
 }

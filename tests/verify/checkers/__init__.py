@@ -1,4 +1,4 @@
-"""One pure function per guarantee: a run in, what contradicts the guarantee out.
+"""One pure function per guarantee: a run in, the violations of the guarantee out.
 
-A checker asks nothing of the deployment. So it is tried on histories made by hand, bad ones above all.
+A checker asks nothing of the deployment, so unit tests run it on histories made by hand, mostly bad ones.
 """

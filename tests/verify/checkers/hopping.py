@@ -8,7 +8,7 @@ from verify.evidence import Run, Violation
 from verify.history import History, Operation, grouped
 from verify.visitor import is_server, served
 
-# A session that was answered so often by one server only did not hop: the chance of that is 2^-19 with two.
+# Answers after which a session with a single server counts as unhopped. By chance: 2^-19 with two servers.
 WINDOW = 20
 
 
@@ -27,7 +27,7 @@ def every_history_hopped(run: Run) -> list[Violation]:
 
 
 def unhopped(history: History) -> dict[str, list[Operation]]:
-    """Return the visits that one server alone answered, WINDOW times or more, with those answers."""
+    """Return the visits that a single server answered, WINDOW times or more, with those answers."""
     # Visits, not visitors: with stickiness, a visitor's next session is on another server.
     answered = grouped((o for o in history if is_server(o.server)), lambda o: o.visit)
     return {

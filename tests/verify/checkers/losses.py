@@ -11,7 +11,7 @@ from verify.history import Operation, grouped, visits
 
 
 def no_acknowledged_write_is_lost(run: Run) -> list[Violation]:
-    """Compare what each session holds at the end with what was acknowledged, tab by tab."""
+    """Compare the final content of each session with the acknowledged writes, tab by tab."""
     return [v for visit in visits(run.history, "shopper", "tabs") for v in _losses(visit)]
 
 
@@ -38,7 +38,7 @@ def _losses(visit: list[Operation]) -> Iterator[Violation]:
                 yield from _list_losses(key, data.get(key, []), ok, unknown, final)
             case _:
                 if len({o.tab for o in operations}) > 1:
-                    continue  # the last tab has won; linearizability says which may have been the last
+                    continue  # the last tab wins; linearizability decides which tab that may be
                 value = data.get(key)
                 if value not in [ok[-1].value if ok else None, *(o.value for o in unknown)]:
                     what = f"{key} ends as {value!r}, though another value was acknowledged last"

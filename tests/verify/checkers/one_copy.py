@@ -10,7 +10,7 @@ from verify.history import Operation, visits
 
 
 def one_session_behaves_as_one_copy(run: Run) -> list[Violation]:
-    """Linearizability, session by session, of all its keys together.
+    """Linearizability of each session, all its names together.
 
     Raises Undecided if a search was given up and no other session contradicts the claim.
     """

@@ -7,7 +7,7 @@ from verify.history import visits
 
 
 def an_outage_is_an_error(run: Run) -> list[Violation]:
-    """No acknowledged session reads as empty; no error touches the cookie; errors come soon."""
+    """No acknowledged session reads as empty; no error changes the cookie; no error comes late."""
     found = []
     for visit in visits(run.history, "shopper", "tabs"):
         removed = {o.key for o in visit if o.act == "remove"}
@@ -17,7 +17,7 @@ def an_outage_is_an_error(run: Run) -> list[Violation]:
             if is_empty and written and written[0].completed < o.invoked:
                 found.append(Violation("the session reads as empty", (written[0], o)))
     meanwhile = [o for o in run.history if run.store_is_out and run.struck < o.invoked < run.healed]
-    # How slow the machine was by itself: a busy one delays an error as much as any other answer.
+    # The delay of the machine itself: a busy machine delays errors like all answers.
     slowest_ns = max((o.completed - o.invoked for o in meanwhile if o.act == "stateless"), default=0)
     slowest_ns = min(slowest_ns, 2 * 10**9)  # slower than that is no excuse
     for o in run.history:

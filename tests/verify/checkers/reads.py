@@ -1,4 +1,4 @@
-"""G1: what one server wrote every other server reads."""
+"""G1: every server reads the writes of every other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def session_guarantees(visit: list[Operation]) -> Iterator[Violation]:
 
 
 def _counter_story(key: str, story: list[Operation]) -> Iterator[Violation]:
-    """A count lies above all that was seen before, and below all that may have been added."""
+    """A count is at least every count seen before, and at most all adds that may have been done."""
     seen, added, last = 0, 0, story[0]
     for o in story:
         added += o.act == "add" and o.outcome != "refused"
@@ -42,7 +42,7 @@ def _counter_story(key: str, story: list[Operation]) -> Iterator[Violation]:
 
 
 def _list_story(key: str, story: list[Operation]) -> Iterator[Violation]:
-    """Every item that was acknowledged or seen stays, in order; others are of appends without an answer."""
+    """Each acknowledged or seen item stays, in order. Other items come from appends without an answer."""
     kept: list[Any] = []
     unknown: set[Any] = set()
     last = story[0]
@@ -70,7 +70,7 @@ def _once_each(items: list[Any], allowed: set[Any]) -> bool:
 
 
 def _register_story(key: str, story: list[Operation]) -> Iterator[Violation]:
-    """A read shows the last value acknowledged or seen, or one whose set got no answer."""
+    """A read shows the last value acknowledged or seen, or the value of a set without an answer."""
     current: Any = None
     unknown: list[Any] = []
     last = story[0]

@@ -8,7 +8,7 @@ from verify.checkers.reads import session_guarantees
 from verify.evidence import Run, Violation
 from verify.history import Operation, visits
 
-# An id that a visitor ended has a tombstone for a minute. Half of it, as the minute is the database's.
+# An ended id has a tombstone for a minute on the database's clock. Half of it, to be safe.
 REMEMBERED_NS = 30 * 10**9
 
 
@@ -44,7 +44,7 @@ def _signs_of_life(death: Operation, o: Operation) -> str | None:
 
 
 def _logged_in_users_stay(run: Run) -> list[Violation]:
-    """A visitor who logged in stays so under the new id, with what the session held, until they end it."""
+    """A visitor who logged in stays logged in under the new id, and keeps the data, until they end it."""
     found = []
     for visit in visits(run.history, "leaver"):
         mine = [o for o in visit if o.tab == 0]

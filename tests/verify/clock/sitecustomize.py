@@ -1,6 +1,6 @@
-"""Lets this container's Python tell another time, up to five days off; Python imports this at its start.
+"""Sets the clock of this container's Python up to five days off. Python imports this at its start.
 
-Only time.time and time.time_ns: no code here asks datetime, and a monotonic clock has no date.
+Only time.time and time.time_ns: no code here uses datetime, and a monotonic clock has no date.
 """
 
 import socket

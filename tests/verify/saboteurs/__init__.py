@@ -1,1 +1,1 @@
-"""Parts that are broken in one way each, to see the harness notice. The names are those of guarantees.py."""
+"""Parts that are broken in one way each, so that the harness must turn red. guarantees.py names them."""

@@ -18,7 +18,7 @@ from hopproof.mysql import MySQLHandler
 
 
 class Sabotaged:
-    """The real handler, but for what a subclass breaks."""
+    """The real handler, except for the part that a subclass breaks."""
 
     def __init__(self, inner: MySQLHandler) -> None:
         self.inner = inner
@@ -28,7 +28,7 @@ class Sabotaged:
 
 
 class AcknowledgeThenWrite(Sabotaged):
-    """Says of an append that it is done, and does it a second later, if it still lives then."""
+    """Acknowledges an append, and does it a second later, if the process still lives then."""
 
     def write(self, key: bytes, change: Change) -> int | None:
         stored = self.inner.read(key) if change.append else None
@@ -49,7 +49,7 @@ class AcknowledgeThenWrite(Sabotaged):
 
 
 class WholeBlobWriteBack(Sabotaged):
-    """Reads the session, changes the copy, writes all of it: what happened in between is undone."""
+    """Reads the session, changes the copy, writes all of it: concurrent changes are undone."""
 
     def write(self, key: bytes, change: Change) -> int | None:
         stored = None if change.create or change.rotate_to else self.inner.read(key)
@@ -71,7 +71,7 @@ class WholeBlobWriteBack(Sabotaged):
 
 
 class TouchRollsBack(Sabotaged):
-    """Extends the expiry by writing back what it read a moment ago."""
+    """Extends the expiry by writing back the session that it read a moment ago."""
 
     _read: Stored | None = None
 
@@ -97,7 +97,7 @@ class Upsert(Sabotaged):
 
 
 class ExpiryOnlyInClean(Sabotaged):
-    """Serves whatever row is there; that it has expired is the cleaner's business."""
+    """Serves an expired row until the cleaner has removed it."""
 
     def read(self, key: bytes) -> Stored | None:
         self._revive(key)
@@ -132,7 +132,7 @@ class OwnClock(ExpiryOnlyInClean):
 
 
 class LastAnswerAgain(Sabotaged):
-    """Keeps the last answer of the process for a moment, and forgets whose it was."""
+    """Keeps the last answer of the process for a moment, and gives it to the next visitor."""
 
     last: tuple[float, Stored | None] = (0.0, None)
 
@@ -145,7 +145,7 @@ class LastAnswerAgain(Sabotaged):
 
 
 class AdoptUnknownIds(Sabotaged):
-    """Creates a session under whatever id comes."""
+    """Creates a session under any id that comes."""
 
     def write(self, key: bytes, change: Change) -> int | None:
         try:
@@ -157,7 +157,7 @@ class AdoptUnknownIds(Sabotaged):
 
 
 class CreateOnRead(Sabotaged):
-    """Stores an empty session for whoever reads."""
+    """Stores an empty session when a visitor without one reads."""
 
     def read(self, key: bytes) -> Stored | None:
         found = self.inner.read(key)
@@ -220,12 +220,12 @@ NAME = Path("/saboteur/name")
 
 
 def saboteur() -> str:
-    """Return which part is broken now: it changes while the servers run, which saves starting them anew."""
+    """Return the name of the broken part. It changes while the servers run, which saves restarts."""
     return NAME.read_text().strip()
 
 
 def sabotage() -> None:
-    """Have the composition root, which comes next, put the parts together from what is broken."""
+    """Replace parts by broken ones, before the composition root puts them together."""
     real_key_of, real_handlers = web.key_of, store.mysql_handlers
 
     def key_of(session_id: str) -> bytes:

@@ -1,4 +1,4 @@
 """How each fault strikes: a context manager that strikes on entering, yields its proof, and heals on leaving.
 
-Which faults there are, and what each excuses, is the table in verify/faults.py.
+The table in verify/faults.py lists the faults, and the answers that each excuses.
 """

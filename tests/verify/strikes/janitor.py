@@ -15,7 +15,7 @@ from verify.table import plant
 
 @contextlib.contextmanager
 def janitor_storm(stack: Stack) -> Iterator[str]:
-    """Four janitors at once without a pause, and always something to remove."""
+    """Run four janitors at once without a pause, with rows to remove all the time."""
     janitor = stack.container("janitor")
     command = ["timeout", "10", *janitor.attrs["Config"]["Cmd"]]
     settings = {"JANITOR_PERIOD_S": "1", "JANITOR_BATCH": "50", "JANITOR_PAUSE_MS": "1"}

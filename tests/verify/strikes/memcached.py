@@ -23,7 +23,7 @@ def memcached_frozen(stack: Stack) -> Iterator[str]:
 
 @contextlib.contextmanager
 def memcached_cut_off(stack: Stack) -> Iterator[str]:
-    """Take the way to memcached from one server, while the others go on serving its copies."""
+    """Cut one server off memcached, while the others go on serving copies."""
     victim = stack.containers("web")[0]
     network = stack.docker.networks.get(f"{stack.project}_cache")
     try:

@@ -1,4 +1,4 @@
-"""How a fault proves that it struck; what several faults do to a container."""
+"""The proof that a fault struck, and steps that several faults share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from verify.deployment import Stack, freeze
 
 
 class DidNotStrike(Exception):
-    """The fault left no trace of itself. The message says what was looked for."""
+    """The fault left no trace. The message names the trace that was expected."""
 
 
 Strike = Callable[[Stack], AbstractContextManager[str]]

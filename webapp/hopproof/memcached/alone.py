@@ -1,9 +1,9 @@
-"""Sessions in memcached alone: one item each, changed by compare-and-swap. Fast, and gone with it.
+"""Sessions in memcached alone: one item each, changed by compare-and-swap. Fast, but not durable.
 
-What it cannot promise, and the table can: memcached keeps everything in memory, so a restart loses all
-sessions, and a lack of memory those that were not used for longest. A session that is lost reads as unknown.
-Who is to be logged out everywhere stands in one item per user; if that one is lost, nobody is.
-When a session expires is known to about a second: memcached tells its time in whole ones.
+memcached keeps everything in memory: a restart loses all sessions, and a lack of memory those that were not
+used for longest. A lost session reads as unknown.
+The keys of a user's sessions stand in one item per user. If that item is lost, end_user finds no session.
+An expiry is exact to about a second, because memcached's clock has whole seconds.
 A reader in another language finds JSON: {"data", "version", "user", "expires_at", "absolute_at"}; data is
 null in a tombstone.
 """
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 # memcached reads an exptime above 30 days as a date (protocol.txt, "Expiration times").
 LONGEST_S = 30 * 24 * 3600
-# Seconds that an item outlives its session: whether it has expired is decided here, memcached only tidies up.
+# Seconds that an item outlives its session: this module decides what has expired, memcached frees the memory.
 TIDY_AFTER_S = 60
 
 
@@ -47,7 +47,7 @@ TIDY_AFTER_S = 60
 class MemcachedHandler:
     """Sessions in memcached. One instance serves one request at a time.
 
-    deadline_s: how long one request may try again because others were faster.
+    deadline_s: how long one request may repeat a compare-and-swap that other requests overtook.
     """
 
     items: Memcached
@@ -92,13 +92,13 @@ class MemcachedHandler:
         return _asked(lambda: self._end_user(user))
 
     def clean(self) -> int:
-        """Remove nothing: memcached does it by itself, by the time that each item came with."""
+        """Return 0: memcached removes each item by itself, at its exptime."""
         return 0
 
-    # How it is done. Raises CacheUnavailable.
+    # How it is done. Each may raise CacheUnavailable.
 
     def _find(self, key: bytes) -> tuple[Record | None, bytes]:
-        """Return what is kept under the key and has not expired, tombstones included, and its token."""
+        """Return the unexpired record under the key, which may be a tombstone, and its token."""
         item = self.items.gets(_session(key))
         if item is None:
             return None, b""
@@ -133,8 +133,8 @@ class MemcachedHandler:
         raise self._overtaken()
 
     def _rotate(self, old_key: bytes, change: Change, new_key: bytes) -> int | None:
-        # The new item first: were it the tombstone, a server that dies in between would take the session
-        # along. Nobody knows the new key yet, so until the old one is buried it is this request's alone.
+        # The new item comes first: with the tombstone first, a server that dies in between would lose the
+        # session. No other request knows the new key until the old one is a tombstone.
         name, is_ours = _session(new_key), False
         try:
             while self._may_try():
@@ -152,7 +152,7 @@ class MemcachedHandler:
                 if self._bury(old_key, token, now):
                     return result
         except SessionError:
-            # Not after a lost answer: then the session may have moved already.
+            # Only after a refusal. After a lost answer the session may have moved already.
             if is_ours:
                 self.items.set(name, b"", -1)
             raise
@@ -171,7 +171,7 @@ class MemcachedHandler:
         return texts, result, replace(old, user=change.user_after(old.user), version=old.version + 1)
 
     def _end(self, key: bytes, user: str | None = None) -> bool:
-        """Return whether there was one to end. user: whose it has to be, None if anybody's."""
+        """End the session; return False if there is none. user: its owner, None for any."""
         while self._may_try():
             record, token = self._find(key)
             if record is None or record.data is None or user not in (None, record.user):
@@ -192,13 +192,13 @@ class MemcachedHandler:
             for key, _ in found:
                 self._end(key)
             ended += len(found)
-            # A login beside this lists the new key before it ends the old one: then the list is another.
+            # A concurrent login lists its new key before it ends the old one, so the list has changed then.
             item = self.items.gets(_list_of(user))
             if not found and (item.token if item else b"") == token:
                 return ended
         raise CacheUnavailable("the user kept logging in while every session was being ended")
 
-    # Who has which sessions: keys, and until when at most each is worth asking for
+    # The list of a user's sessions: each key, with the latest time at which it can be alive
 
     def _of_user(self, user: str) -> tuple[list[tuple[bytes, Record]], bytes]:
         """Return the user's live sessions, and the token of the list they stand in."""
@@ -220,7 +220,7 @@ class MemcachedHandler:
         return Listed(key, int(now - started_at), int(now - used_at))
 
     def _list(self, user: str, key: bytes, record: Record) -> None:
-        """Put the key into the user's list. Before the session is theirs, so that no list misses one."""
+        """Put the key into the user's list, before the session is the user's: so no list misses a session."""
         name = _list_of(user)
         while self._may_try():
             now = self.clock.now()
@@ -260,7 +260,7 @@ class MemcachedHandler:
         return math.ceil(seconds if seconds < LONGEST_S else now + seconds)
 
     def _overtaken(self) -> CacheUnavailable:
-        return CacheUnavailable(f"others were faster for {self.deadline_s} s")
+        return CacheUnavailable(f"other requests were faster for {self.deadline_s} s")
 
     def _may_try(self) -> bool:
         return time.monotonic() < self._ends_at

@@ -1,4 +1,4 @@
-"""Circuit breaker around a cache: an outage of the cache costs one request in a while a little time."""
+"""Circuit breaker around a cache: during an outage of the cache only a few requests wait for it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Breaker:
         if self._pause_s:
             if self.now() < self._until:
                 raise CacheUnavailable("the cache has just failed and is not asked for a while")
-            self._until = self.now() + self._pause_s  # so that the others do not try as well
+            self._until = self.now() + self._pause_s  # so that other requests do not probe as well
         try:
             answer = ask()
         except CacheUnavailable as error:

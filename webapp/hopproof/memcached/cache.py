@@ -1,4 +1,4 @@
-"""The interface of a cache: items that are replaced by compare-and-swap, and how asking for them fails."""
+"""The interface of a cache: items that are replaced by compare-and-swap, and the error of each verb."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class CacheUnavailable(Exception):
-    """The cache did not answer in time. It may or may not have done as it was asked."""
+    """The cache did not answer in time. The operation may or may not have been done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Connection(Client):  # type: ignore[misc]  # the library has no types
-    """A connection of the client library that can be asked for signs of life. It connects on first use."""
+    """A connection of the client library, for a pool. It connects on first use."""
 
     @property
     def open(self) -> bool:
@@ -36,8 +36,8 @@ class Connection(Client):  # type: ignore[misc]  # the library has no types
 class Memcached:
     """One memcached, as one process talks to it.
 
-    timeout_s: for a connection, and for an answer. An answer takes a tenth of a millisecond; half a
-    second is for a busy machine, on which a healthy memcached must not be taken for a dead one.
+    timeout_s: for connecting, and for each answer. An answer takes 0.1 ms; half a second is for a
+    busy machine, on which a healthy memcached answers late.
     """
 
     host: str
@@ -72,7 +72,7 @@ class Memcached:
         return bool(self.ask(lambda connection: connection.cas(name, value, token, seconds)))
 
     def remove(self, name: str, token: bytes) -> bool:
-        # memcached's `delete` asks for no token; what is stored as expired is gone as well.
+        # memcached's `delete` takes no token; an item that is stored as expired is gone as well.
         return self.cas(name, b"", token, -1)
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ class Memcached:
         self._pool.close()
 
     def ask(self, ask: Callable[[Connection], T]) -> T:
-        """Return what the library's client answers. Every failure is raised as CacheUnavailable."""
+        """Return the answer of the library's client. Every failure is raised as CacheUnavailable."""
         try:
             connection = self._pool.borrow(self.timeout_s)
         except PoolExhausted as error:
@@ -88,7 +88,7 @@ class Memcached:
         try:
             return ask(connection)
         except (MemcacheError, OSError) as error:
-            connection.close()  # its answer may come yet, and is not the next one's
+            connection.close()  # a late answer would be taken for the next one
             raise CacheUnavailable(
                 f"memcached at {self.host}:{self.port} did not answer: {error!r}"
             ) from error

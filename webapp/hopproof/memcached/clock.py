@@ -18,15 +18,15 @@ class Clock(Protocol):
 
 @dataclass(slots=True)
 class MemcachedClock:
-    """memcached's clock, as one process knows it: servers hop, and their clocks differ.
+    """memcached's clock, as one process knows it. The servers' own clocks differ.
 
-    It is asked once in every_s. What it says is up to a second late, so of all answers the one
-    that was the least late counts.
+    It is asked once in every_s. Each answer is up to a second late, so the answer that was least
+    late counts.
     """
 
     memcached: Memcached
     every_s: float = 10.0
-    _ahead_s: float = -math.inf  # of time.monotonic(), at least
+    _ahead_s: float = -math.inf  # of time.monotonic(); a lower bound
     _started: float = 0.0
     _asked: float = -math.inf
     _asking: threading.Lock = field(default_factory=threading.Lock)
@@ -42,7 +42,7 @@ class MemcachedClock:
         now, started = float(stats[b"time"]), float(stats[b"time"]) - float(stats[b"uptime"])
         self._asked = time.monotonic()
         ahead_s = now - self._asked
-        # Another memcached, with another clock: what was kept in the one before is gone as well.
+        # memcached has restarted, perhaps with another clock. The items from before are gone as well.
         is_same = abs(started - self._started) <= 1
         self._ahead_s = max(self._ahead_s, ahead_s) if is_same else ahead_s
         self._started = started

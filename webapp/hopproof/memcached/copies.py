@@ -1,30 +1,31 @@
-"""Copies of sessions in a cache, in front of any handler, that are never older than what was seen before.
+"""Copies of sessions in a cache, in front of any handler. Two promises hold with them:
 
-No change, logout or rotation is acknowledged while any server could still serve the older
-copy; and once the table has shown anybody the new session, nobody is served the old one.
-What keeps it so, and what each step closes:
+No change, logout or rotation is acknowledged while a server could still serve the older copy.
+Once the table has shown a request the new session, no request is served the old one.
 
-1. A reader that finds nothing leaves a lease, reads the table, and puts the copy in place of
-   that very lease (cas). Else a slow reader would put back what a writer has just removed.
-2. A writer leaves a mark before it writes, in place of whatever is there. While a mark is
-   there, everybody reads the table and nobody fills. Invalidating only afterwards would leave
-   a moment in which one server shows the new session, from the table, and then another the old.
-3. After the write it looks: its own mark has lasted, so it takes it away; anything but a mark it
-   removes. Else a cache that was restarted, or short of memory, would have lost the mark.
+Each step, and the gap that it closes:
+
+1. A reader that finds no copy leaves a lease, reads the table, and puts the copy in place of that
+   very lease (cas). Else a slow reader would put back a copy that a writer has just removed.
+2. A writer leaves a mark before it writes, in place of any item. While a mark is there, every
+   reader asks the table and none fills in a copy. Invalidating only after the write would leave a
+   moment in which one server shows the new session, from the table, and then another the old.
+3. After the write it reads the item again. It takes its own mark away. It also removes an item
+   that is no mark: a cache that was restarted, or short of memory, has lost the mark.
 4. A writer that cannot do 2 or 3 turns the cache off by a switch in the database: for all
    servers, as it may be the only one that is cut off. A server serves copies only while its last
    look at the switch began less than horizon_s ago and showed it on; so the writer waits that
    long, once per outage, and goes on. The switch comes on by itself, when every copy from before
-   the last such write is older than ttl_s, and so served by nobody.
+   the last such write is older than ttl_s, and so is not served any more.
 5. A write whose answer got lost may still happen: its mark stays until it expires, after MARK_S.
 
-How old a copy is, the database's clock says, as each process knows it from its last look: neither
-the servers' clocks nor the cache's matter, nor that a frozen cache thaws with yesterday's copies.
+The age of a copy is measured on the database's clock, as each process knows it from its last look.
+So the clocks of servers and cache do not matter, nor do old copies in a cache that was frozen.
 
-Not closed: a write whose answer got lost and that the database carries out more than MARK_S later (with
-the cache off: 2 ttl_s); or a mark that the cache loses in the middle of a write. Then, for at most ttl_s,
-one server may show the new session and another the old; what was acknowledged stays acknowledged. And
-several caches that are taken for one.
+Two gaps stay open: a write whose answer got lost and that the database carries out more than MARK_S later
+(with the cache off: 2 ttl_s); and a mark that the cache loses in the middle of a write. Then, for at most
+ttl_s, one server may show the new session and another the old. Acknowledged changes stay acknowledged.
+Several caches behind one address are not supported.
 """
 
 from __future__ import annotations
@@ -42,29 +43,26 @@ from typing import TypeVar
 from ..handler import Change, Listed, ListingHandler, SessionError, SessionStoreUnavailable, Stored
 from .cache import Cache, CacheUnavailable, Item
 from .lookout import MARGIN_S, Lookout, Switch
+from .marks import MARK, mark_item, unmark_item
 
 T = TypeVar("T")
 
-# Seconds that a reader has for its SELECT; then another may try. One less, as memcached counts.
+# Seconds that a reader has for its SELECT, at worst one less as memcached rounds; then another may try.
 LEASE_S = 3
-# Seconds. Longer than any write that is answered, and than a database that stood still is likely to.
-MARK_S = 30
-# How often others may be faster at one item; each time, one of them got through.
-MAX_ATTEMPTS = 16
-# A user who keeps logging in while all sessions are being ended must not keep the server busy for ever.
+# Rounds of end_user: a user who keeps logging in meanwhile must not keep the server busy for ever.
 MAX_ROUNDS = 8
-# memcached's own limit is 1 MiB for name, value and its notes.
+# memcached's own limit is 1 MiB for name, value and header.
 MAX_COPY_BYTES = 1_000_000
 
-LEASE, MARK = b"lease ", b"mark "
+LEASE = b"lease "
 
 
 @dataclass(slots=True)
 class CachedHandler:
     """Any handler with copies in front of it. One instance serves one request at a time.
 
-    The cache and the lookout are the process's, the switch is asked through the request's handler.
-    Touches are not hidden: a copy from before only expires earlier.
+    cache and lookout belong to the process; the switch is asked through the request's handler.
+    A touch leaves no mark: an older copy only expires earlier.
     """
 
     inner: ListingHandler
@@ -73,7 +71,7 @@ class CachedHandler:
     lookout: Lookout
     sleep: Callable[[float], None] = time.sleep
     _bypasses: bool = False
-    # The copies that this request was served: to replace one, it need not be asked for again.
+    # The copies that this request was served. Their tokens save a look-up when a mark replaces one.
     _served: dict[str, Item] = field(default_factory=dict)
 
     def open(self) -> None:
@@ -94,7 +92,7 @@ class CachedHandler:
             return found
         if found is None:
             return self.inner.read(key)
-        # Before the reading: the copy must not seem younger than it is.
+        # Taken before the table is read: the copy must not seem younger than it is.
         read_at = self.lookout.earliest_store_time()
         stored = self.inner.read(key)
         if stored is not None:
@@ -103,7 +101,7 @@ class CachedHandler:
 
     def write(self, key: bytes, change: Change) -> int | None:
         if change.create:
-            return self.inner.write(key, change)  # nobody can have read under a key that is new
+            return self.inner.write(key, change)  # a new key has no copy yet
         if change.is_touch:
             written = self._told(lambda: self.inner.write(key, change))
             if self.lookout.may_serve:
@@ -121,8 +119,8 @@ class CachedHandler:
         return self._hidden(key, lambda: self.inner.end_one_of_user(user, key))
 
     def end_user(self, user: str) -> int:
-        # Not the inner verb: it would end a session that has come since, and its copy would stay.
-        # Again until there is none: a login beside this moves a session to another key.
+        # Not the inner verb: it would also end a session that was created meanwhile, and leave its copy.
+        # Repeated until there is none: a concurrent login moves a session to another key.
         ended = 0
         for _ in range(MAX_ROUNDS):
             listed = self.inner.sessions_of_user(user)
@@ -134,7 +132,7 @@ class CachedHandler:
         raise SessionStoreUnavailable("the user kept logging in while every session was being ended")
 
     def clean(self) -> int:
-        return self.inner.clean()  # what has expired is served from no copy either
+        return self.inner.clean()  # an expired session is not served from its copy either
 
     # Reading
 
@@ -155,14 +153,14 @@ class CachedHandler:
         return self._lease(name, item)
 
     def _usable(self, value: bytes) -> Stored | None:
-        """Return the session that is copied there, None if the copy must not be served now."""
-        # The permission is asked for after the copy has come: a writer may have waited until it ran out.
+        """Return the session in the copy, None if it must not be served now."""
+        # Asked after the copy has arrived: by then the permission may be over, and a writer may have gone on.
         if not self.lookout.may_serve:
             return None
         try:
             copy = json.loads(value)
             age_s = self.lookout.latest_store_time() - copy.pop("read_at")
-            # Whole seconds, rounded down: what has one left has not expired.
+            # Whole seconds, rounded down: a session with one second left has not expired.
             copy["ttl_s"] = math.floor(copy["ttl_s"] - age_s)
             stored = Stored(**copy)
         except (ValueError, TypeError, KeyError):
@@ -196,7 +194,7 @@ class CachedHandler:
     # Writing
 
     def _told(self, act: Callable[[], T]) -> T:
-        """Act; after a no, this request reads the table only: to try again, it wants the newest."""
+        """Act. After an error this request reads the table only, so that a retry sees the newest version."""
         try:
             return act()
         except SessionError:
@@ -204,72 +202,32 @@ class CachedHandler:
             raise
 
     def _hidden(self, key: bytes, act: Callable[[], T]) -> T:
-        """Act while no server serves a copy of the session; return when none can serve one from before."""
+        """Act while no server serves a copy of the session. Return when no server can serve an older one."""
         name = name_of(key)
         mark = self._hide(name)
         try:
             answer = self._told(act)
         except SessionStoreUnavailable:
-            raise  # It may still happen: what hides the copies stays.
+            raise  # The write may still happen, so mark and switch stay.
         except SessionError:
             with suppress(CacheUnavailable):
-                self._unmark(name, mark)
+                unmark_item(self.cache, name, mark)
             raise
         try:
-            self._unmark(name, mark)
+            unmark_item(self.cache, name, mark)
         except CacheUnavailable:
             self._switch_off_for(self.lookout.ttl_s + MARGIN_S)
         return answer
 
     def _hide(self, name: str) -> bytes | None:
-        """Return our mark on the item, or None when the switch is off for longer than the write takes."""
+        """Put a mark on the item and return it; or turn the switch off for the write, and return None."""
         if self.lookout.off_for_s < 2 * self.lookout.ttl_s:
             try:
-                return self._mark(name)
+                return mark_item(self.cache, name, self._served.pop(name, None))
             except CacheUnavailable:
                 pass
         self._switch_off_for(2 * self.lookout.ttl_s)
         return None
-
-    def _mark(self, name: str) -> bytes:
-        mark = secrets.token_hex(8).encode()
-        item = self._served.pop(name, None)
-        for _ in range(MAX_ATTEMPTS):
-            if item is None:
-                is_marked = self.cache.add(name, _marks([mark]), MARK_S)
-            else:
-                is_marked = self.cache.cas(name, _marks([*_marks_in(item), mark]), item.token, MARK_S)
-            if is_marked:
-                return mark
-            item = self.cache.gets(name)
-        # In a crowd: over everything, in nobody's name, so that it stays until it expires.
-        self.cache.set(name, _marks([b"nobody"]), MARK_S)
-        return mark
-
-    def _unmark(self, name: str, mark: bytes | None) -> None:
-        """Return when no copy or lease from before is there. Raises CacheUnavailable if that is uncertain."""
-        if mark is None:
-            raise CacheUnavailable("the cache was not asked before either")
-        for _ in range(MAX_ATTEMPTS):
-            item = self.cache.gets(name)
-            if item is None:
-                return
-            marks = _marks_in(item)
-            if marks and mark not in marks:
-                return
-            others = [other for other in marks if other != mark]
-            try:
-                if others:
-                    is_done = self.cache.cas(name, _marks(others), item.token, MARK_S)
-                else:
-                    is_done = self.cache.remove(name, item.token)
-            except CacheUnavailable:
-                if marks:
-                    return  # a mark hides as well as nothing does
-                raise
-            if is_done:
-                return
-        raise CacheUnavailable(f"others were faster, {MAX_ATTEMPTS} times")
 
     def _drop_copy(self, name: str) -> None:
         with suppress(CacheUnavailable):
@@ -283,7 +241,7 @@ class CachedHandler:
             self.lookout.turn_off(self.switch)
         unnoticed_s = self.lookout.unnoticed_s
         if unnoticed_s > 0:
-            # Others need the connection meanwhile; and this waiting is not the database's.
+            # Other requests need the connection meanwhile. The wait does not count for the time budget.
             self.inner.close()
             self.sleep(unnoticed_s)
             self.inner.open()
@@ -291,11 +249,3 @@ class CachedHandler:
 
 def name_of(key: bytes) -> str:
     return "s:" + base64.urlsafe_b64encode(key).decode().rstrip("=")
-
-
-def _marks(marks: list[bytes]) -> bytes:
-    return MARK + b" ".join(marks)
-
-
-def _marks_in(item: Item) -> list[bytes]:
-    return item.value.removeprefix(MARK).split(b" ") if item.value.startswith(MARK) else []

@@ -16,26 +16,26 @@ from typing import Protocol
 
 from ..handler import SessionStoreUnavailable
 
-# Seconds added where two clocks are compared that run, but not quite alike.
+# Seconds added where two clocks are compared, because their speeds differ a little.
 MARGIN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class SwitchSeen:
-    """The database's clock, in seconds since the epoch, and for how many more the switch is off."""
+    """The database's clock, in seconds since the epoch, and the seconds until the switch is on again."""
 
     store_time: float
     off_s: float
 
 
 class Switch(Protocol):
-    """One for all servers, kept where the sessions are. Both verbs may raise SessionStoreUnavailable."""
+    """The switch of all servers, kept beside the sessions. Both verbs may raise SessionStoreUnavailable."""
 
     def look(self) -> SwitchSeen:
-        """Return what the switch is at."""
+        """Return the state of the switch."""
 
     def turn_off(self, seconds: float) -> None:
-        """Turn it off for at least so many seconds from now, for longer if it is off for longer."""
+        """Turn it off for at least so many seconds from now. Never shortens a longer time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,16 @@ class _Look:
 class Lookout:
     """The knowledge of one process about the switch, and so whether it may serve copies at this moment.
 
-    ttl_s: how old a copy may be. Longer, and the cache stays off longer after an outage; shorter,
-    and the table is read more often. horizon_s: how old the last look may be, and so how long the
-    first write of an outage waits; half of it is the time between two looks.
+    ttl_s: how old a copy may be. A longer time keeps the cache off longer after an outage; a shorter
+    one reads the table more often. horizon_s: how old the last look may be. The first write of an
+    outage waits that long; half of it is the time between two looks.
     """
 
     ttl_s: float = 5.0
     horizon_s: float = 1.0
     now: Callable[[], float] = time.monotonic
     _seen_on: _Look | None = None
-    # On this process's clock. The switch is known to be off from a moment before, until a moment after.
+    # On this process's clock. The switch is off at least from _off_since to _off_until.
     _off_since: float = -math.inf
     _off_until: float = -math.inf
     _looking: threading.Lock = field(default_factory=threading.Lock)
@@ -68,7 +68,7 @@ class Lookout:
         if not self._is_due() or not self._looking.acquire(blocking=False):
             return
         try:
-            # In an outage the permission runs out by itself, and reading the table fails by itself.
+            # An outage needs no error here: the permission runs out, and reading the table fails by itself.
             with suppress(SessionStoreUnavailable):
                 sent = self.now()
                 seen = switch.look()
@@ -110,7 +110,7 @@ class Lookout:
         now, seen = self.now(), self._seen_on
         return now >= self._off_until and seen is not None and now - seen.sent < self.horizon_s
 
-    # True only as bounds: the database read its clock at some moment between question and answer.
+    # Bounds, because the database read its clock at some moment between question and answer.
 
     def earliest_store_time(self) -> float:
         assert self._seen_on is not None, "ask may_serve first"

@@ -21,11 +21,11 @@ class Record:
         return cls(**json.loads(value))
 
     def text(self, texts: dict[str, str] | None = None) -> bytes:
-        """Return the JSON of all; texts: that of the data, key by key, where it is known."""
+        """Return the record as JSON. texts: the data as a JSON text per name, where they are known."""
         if texts is None:
             data = json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
         else:
-            members = (f"{json.dumps(key, ensure_ascii=False)}:{text}" for key, text in texts.items())
+            members = (f"{json.dumps(name, ensure_ascii=False)}:{text}" for name, text in texts.items())
             data = "{" + ",".join(members) + "}"
         rest = json.dumps(
             {

@@ -17,15 +17,15 @@ from .connection import NOT_DONE, OUTCOME_UNKNOWN, Answer, Connection
 
 # The server has undone the statement and says so: repeating it is safe.
 UNDONE = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT}
-# The connection broke or was dropped. Another one may answer a read; a write is left to the visitor, because
-# a broken one may have done it, and because a database that refuses all writes is not helped by more of them.
+# The connection broke or was dropped. A read is repeated on another one. A write is not: the broken one may
+# have done it, and a database that refuses all writes needs no more of them.
 BROKEN = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST} | OUTCOME_UNKNOWN | NOT_DONE
 MAX_REPEATS = 2
 
 
 @dataclass(slots=True)
 class Borrowed:
-    """A connection for as long as open and close say.
+    """A connection of the pool, for one request: borrowed on first use, given back by close.
 
     deadline_s: seconds that one request may spend here in all: waiting for a connection,
     connecting, statements and their repetition.
@@ -55,7 +55,7 @@ class Borrowed:
         return self._connection
 
     def ask(self, statement: str, *, repeatable: bool = False, **parameters: Any) -> Answer:
-        """Run one statement within what is left of the budget. It may use fewer parameters than there are.
+        """Run one statement within what is left of the budget. Parameters that it does not name are left out.
 
         repeatable: it may be run again although an earlier run may have been carried out.
         Raises SessionStoreUnavailable, or SessionConflict where a new key is taken.
@@ -76,15 +76,15 @@ class Borrowed:
 
     def _run(self, statement: str, parameters: Mapping[str, Any]) -> Answer:
         if not self._is_open:
-            # A connection that is borrowed now would never be given back. A generator would do so: it runs
-            # after its route.
+            # A connection that is borrowed now would never be given back. A generator would do so, as it
+            # runs after its route.
             raise RuntimeError("the handler is closed; use it between open and close")
         ends_at = time.monotonic() + self._left_s
         if self._connection is None and self._left_s > 0:
             self._connection = self.pool.borrow(self._left_s)
         left_s = ends_at - time.monotonic()
         if self._connection is None or left_s <= 0:
-            # Not sent with a moment to go: it would be done, and answered with an error.
+            # Not sent without time for the answer: it would be done, and the visitor would get an error.
             raise TimeoutError(f"the {self.deadline_s} s that a request may wait are used up")
         try:
             self._connection.allow(left_s)

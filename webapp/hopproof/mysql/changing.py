@@ -17,7 +17,8 @@ from .row import BEGINS, INTACT, LIVE, TOUCHED
 # The reasons for refusing a change of a live session.
 Condition = Literal["broken", "overtaken", "not countable", "not a list", "too large"]
 
-# By its text: MySQL's JSON_TYPE has another name for integers from 2^32 on, MariaDB's takes 1e16 for one.
+# Checked by its text: MySQL's JSON_TYPE has another name for integers from 2^32 on, and MariaDB's takes
+# 1e16 for an integer.
 IS_INTEGER = "CAST({0} AS CHAR) REGEXP '^-{{0,1}}[0-9]{{1,16}}$'"
 
 TOUCH = f"UPDATE sessions SET expires_at = {TOUCHED} WHERE id = %(key)s AND {LIVE}"
@@ -41,15 +42,15 @@ ROTATE = f"""INSERT INTO sessions (id, version, data, `user`, created_at, expire
   ON DUPLICATE KEY UPDATE sessions.id = %(key)s, sessions.data = NULL, sessions.`user` = NULL,
     sessions.expires_at = UNIX_TIMESTAMP() + %(tombstone_s)s"""
 
-# A change that matched no row asks the row itself for the reason, with the very conditions of the change.
+# Run when a change matched no row: it tells which condition of the change the row does not meet.
 REASON = "SELECT data IS NULL{verdicts} FROM sessions WHERE id = %(key)s AND expires_at > UNIX_TIMESTAMP()"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The SQL of all changes that touch so many entries in the same ways, with named parameters.
+    """The SQL of all changes of one shape, with named parameters.
 
-    conditions: the meaning of each column of `reason` behind the first.
+    conditions: the meaning of each column of `reason` after the first.
     """
 
     change: str
@@ -76,7 +77,7 @@ def _plan(sets: int, removes: int, adds: bool, appends: bool, expects: bool) -> 
     for number in range(sets):
         path = f"%(path{number})s"
         data = f"JSON_SET({data}, {path}, JSON_EXTRACT(%(value{number})s, '$'))"
-        # The value that a new one replaces does not count.
+        # The size of a replaced value is subtracted.
         replaced.append(f"COALESCE(OCTET_LENGTH(JSON_EXTRACT(data, {path})), 0)")
     for number in range(removes):
         data = f"JSON_REMOVE({data}, %(gone{number})s)"
@@ -126,7 +127,7 @@ def parameters_of(change: Change) -> dict[str, Any]:
     if change.append is not None:
         name, item = change.append
         found["list"] = _path(name)
-        found["item"] = encode([item], name)[1:-1]  # in its list, which is one more container
+        found["item"] = encode([item], name)[1:-1]  # in a list, which is one more level of depth
         grows_by += _size(found["list"]) + _size(found["item"])
     return found | {"grows_by": grows_by}
 

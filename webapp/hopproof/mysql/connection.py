@@ -25,7 +25,7 @@ OUTCOME_UNKNOWN = {1053, 1927, 3100}
 # 1290 and 1836 read-only server, 1792 read-only transaction, 3032 offline mode, 6400 not the primary:
 # refused before anything was done.
 NOT_DONE = {1290, 1792, 1836, 3032, 6400}
-# An end looks like a very long value but for its length.
+# The packet that ends an answer begins like a very long value. Only its length tells them apart.
 MAX_END_BYTES = 8
 
 
@@ -42,18 +42,18 @@ class Answer(NamedTuple):
 
 
 class Connection(pymysql.connections.Connection):
-    """A driver's connection that can be given a new deadline and asked for signs of life."""
+    """A driver's connection with a deadline for all waits together, and the interface of a pool."""
 
     _received = b""
 
     def allow(self, seconds: float) -> None:
-        """Let all waiting for the server end so many seconds from now, however many waits it takes."""
+        """Set the deadline so many seconds from now. It bounds all waits for the server together."""
         self._ends_at = time.monotonic() + seconds
 
     @property
     def _read_timeout(self) -> float:
-        # The driver asks for this before each wait. It knows only a time per wait, of which a login has
-        # half a dozen; a contract test guards the names.
+        # The driver reads this before each wait. Its own time-out is per wait, and a login has half a
+        # dozen of them. A contract test guards the names.
         return max(self._ends_at - time.monotonic(), 0.001)
 
     @_read_timeout.setter
@@ -68,7 +68,7 @@ class Connection(pymysql.connections.Connection):
         return found
 
     def ask(self, statement: str, parameters: Mapping[str, Any]) -> Answer:
-        """Send one statement, each %(name)s filled in, and return what comes back.
+        """Send one statement, each %(name)s filled in, and return the answer.
 
         Raises MySQLError: the server's own, or CR_SERVER_LOST when the statement may have been carried out.
         """
@@ -95,7 +95,7 @@ class Connection(pymysql.connections.Connection):
             last_insert_id, _ = _number(first, at)
             return Answer((), matched or 0, last_insert_id or 0)
         columns = first[0]
-        # In between are the columns' descriptions and an end.
+        # Between them stand the descriptions of the columns and an end.
         rows = [_values(packet, columns) for packet in packets[columns + 2 : -1]]
         return Answer(rows, len(rows), 0)
 
@@ -118,7 +118,7 @@ class Connection(pymysql.connections.Connection):
                 raise ConnectionError("the server closed the connection")
             received += chunk
         if is_first and received[3] == 0:
-            # The packets of an answer are numbered from 1, and on from 255 to 0. This is none.
+            # The first packet of an answer has number 1. This one was sent without a question.
             raise ConnectionError("the server said goodbye")
         self._received = received[end:]
         return received[4:end]

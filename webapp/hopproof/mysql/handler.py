@@ -35,8 +35,8 @@ from .row import BEGINS, INTACT, LIVE, TOUCHED
 class MySQLHandler:
     """Sessions in a table that all servers share. One instance serves one request at a time.
 
-    deadline_s: see Borrowed. clean_grace_s: seconds that an expired row stays, dead as it is.
-    should_continue: asked after each batch of clean; False ends the pass, and the next one takes up the rest.
+    deadline_s: see Borrowed. clean_grace_s: seconds that an expired row stays in the table.
+    should_continue: asked after each batch of clean; False ends the pass, and the next pass goes on.
     """
 
     pool: Pool[Connection]
@@ -58,8 +58,8 @@ class MySQLHandler:
     def close(self) -> None:
         self.connection.close()
 
-    # One column instead of five: each costs the driver a description to read, and all of it is JSON in the
-    # end. JSON_EXTRACT tells MariaDB, which keeps JSON as text, that the data are no string. HEX, because a
+    # One column, because each costs a description to read.
+    # JSON_EXTRACT tells MariaDB, which keeps JSON as text, that the data are no string. HEX, because a
     # user that is not UTF-8 becomes NULL in one database, and another text in the other.
     READ = f"""SELECT JSON_ARRAY({INTACT}, JSON_EXTRACT(data, '$'), version, HEX(`user`),
         expires_at - UNIX_TIMESTAMP(), {TOUCHED} - expires_at)
@@ -97,7 +97,7 @@ class MySQLHandler:
                 return _signed(answer.last_insert_id) if change.add or change.append else None
             if reason := self._reason(change, plan, parameters):
                 raise reason
-        raise SessionStoreUnavailable("a change matched no row, twice, though nothing spoke against it")
+        raise SessionStoreUnavailable("a change matched no row, twice, although every condition holds")
 
     def _reason(self, change: Change, plan: Plan, parameters: dict[str, Any]) -> SessionError | None:
         """Return why no row matched, by asking the row which condition fails; None if none does."""
@@ -158,7 +158,7 @@ class MySQLHandler:
         tombstone_s = self.lifetimes.tombstone_s
         return self.connection.ask(self.END_USER, user=user.encode(), tombstone_s=tombstone_s).matched
 
-    # Lock names are the server's, not the schema's.
+    # A lock name holds for the whole server, so it contains the schema's name.
     LOCK = "SELECT GET_LOCK(CONCAT(DATABASE(), '.sessions.clean'), 0)"
     UNLOCK = "SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.sessions.clean'))"
     # Two steps, because a DELETE by range locks rows that live requests are about to touch:
@@ -182,7 +182,7 @@ class MySQLHandler:
                     return removed
                 time.sleep(self.clean_pause_s)
         finally:
-            # The lock is the connection's: a broken one has given it up by itself.
+            # The lock belongs to the connection: a broken connection has released it.
             if self.connection.held is cleaner:
                 self.connection.start_anew()
                 self.connection.ask(self.UNLOCK)

@@ -1,6 +1,6 @@
 """Pieces of SQL about one row that several statements share. The table is schema/001-sessions.sql.
 
-All times are the database's: servers hop, and their clocks differ.
+All times are on the database's clock, because the servers' clocks differ.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 LIVE = "data IS NOT NULL AND expires_at > UNIX_TIMESTAMP()"
 
 # Invariants of a live row, checked in SQL because other programs write this table too (docs/row-contract.md).
-# Each by the complaint about a row that breaks it.
-# A change of such a row would be acknowledged and lost: JSON_SET leaves an array as it is, and MariaDB's
-# makes half a text NULL, which is the end of the session.
+# Each stands under the complaint about a row that breaks it. A change of such a row would be acknowledged and
+# lost: JSON_SET leaves an array as it is, and MariaDB's turns half a text into NULL, which ends the session.
 ROW_INVARIANTS = {
-    # Valid first: in a change, MariaDB's other functions would make an error of what is not.
+    # JSON_VALID comes first: in a change, MariaDB's other functions raise an error for invalid JSON.
     "its data are no JSON object": "JSON_VALID(data) AND JSON_TYPE(data) = 'OBJECT'",
     "its version is not above 0": "version > 0",
     "its times are out of order": "created_at <= expires_at AND expires_at <= absolute_at",

@@ -1,6 +1,6 @@
 """`hopproof`: the sessions table for operators.
 
-It knows sessions by their keys, the SHA-256 of what is in the visitors' cookies. Nothing in the table, and so
+It knows sessions by their keys, the SHA-256 of the ids in the visitors' cookies. Nothing in the table, and so
 nothing that is printed here, can be used as a cookie.
 """
 
@@ -30,7 +30,7 @@ UNITS_BYTES = {"b": 1, "k": 1024, "m": 1024**2}
 def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] = os.environ) -> int:
     """Carry out one command and return the exit code."""
     options = parser().parse_args(arguments)
-    # What the handlers have to tell, too, is for who typed the command.
+    # The log of the handlers goes to the person who typed the command, too.
     logging.basicConfig(format="hopproof: %(message)s", level=logging.INFO, force=True)
     try:
         return run(options, env)
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] = os.env
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Or Python complains at its end that it cannot flush.
+        # Otherwise Python complains at exit that it cannot flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] = os.env
 def run(options: argparse.Namespace, env: Mapping[str, str]) -> int:
     config = read_config(env)
     if config.store == "memcached":
-        raise Refused("STORE=memcached keeps sessions in memcached alone, where nobody can list or walk them")
+        raise Refused("STORE=memcached keeps sessions in memcached alone, which cannot list them")
     operator = Operator(config, env)
     options.command(operator, options)
     sys.stdout.flush()
@@ -62,8 +62,8 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         prog="hopproof",
         description="Look at the sessions table, end sessions, clean.",
-        epilog="A session is named by its key, the SHA-256 of what is in the visitor's cookie, or by the "
-        "first digits of it. The table has no cookies, so nothing shown here can be used as one. Exit codes: "
+        epilog="A session is named by its key, the SHA-256 of the id in the visitor's cookie, or by the "
+        "first digits of the key. Nothing shown here can be used as a cookie. Exit codes: "
         "1 rows that break the row contract, or no such session; 2 not understood, or no database.",
     )
     verbs = whole.add_subparsers(metavar="COMMAND", required=True)
@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         "--older", type=seconds, metavar="TIME", help="only those that are older: 90s, 15m, 2h, 3d"
     )
     listing.add_argument(
-        "--idle", type=seconds, metavar="TIME", help="only live ones that nobody has used for so long"
+        "--idle", type=seconds, metavar="TIME", help="only live ones that were not used for so long"
     )
     listing.add_argument("--larger", type=size_in_bytes, metavar="SIZE", help="only larger ones: 500, 4k, 1m")
     listing.add_argument("--json", action="store_true", help="JSON lines, keys and names in full")
@@ -85,15 +85,15 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("--values", action="store_true", help="the values, too")
     show.set_defaults(command=commands.show)
 
-    end = verbs.add_parser("end", help="end sessions; whoever had them is logged out")
+    end = verbs.add_parser("end", help="end sessions; their visitors are logged out")
     which = end.add_mutually_exclusive_group(required=True)
     which.add_argument("key", type=key_or_prefix, metavar="KEY", nargs="?")
     which.add_argument("--user", type=user, help="all of this user")
-    which.add_argument("--all", action="store_true", help="all there are; who logs in meanwhile may stay")
+    which.add_argument("--all", action="store_true", help="all sessions; a login meanwhile may survive")
     end.add_argument("--yes", action="store_true", help="do not ask")
     end.set_defaults(command=commands.end)
 
-    stats = verbs.add_parser("stats", help="how many, whose, how old, how idle, how large")
+    stats = verbs.add_parser("stats", help="counts, users, ages, idle times and sizes")
     stats.add_argument("--json", action="store_true", help="the same for a program")
     stats.set_defaults(command=commands.stats)
 

@@ -1,4 +1,4 @@
-"""The commands: what each asks of the table and of the handlers."""
+"""The commands of the operators' tool, one function each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from hopproof_operator.operator import Operator, Refused
 from hopproof_operator.table import BrokenRow, Row, share_done
 from hopproof_operator.tally import Tally
 
-# Of the time of a watch, how much is spent walking.
+# Seconds of each refresh of `watch` that are spent on walking the table.
 WALKING_S, REFRESH_S = 0.4, 1.0
 USED_LAST = 10
 
@@ -48,7 +48,7 @@ def list_rows(operator: Operator, options: Namespace) -> None:
             is_first = False
         show_line(operator.out, lines.row(row))
     if is_first and not options.json:
-        print("no session is like that", file=sys.stderr)
+        print("no session matches", file=sys.stderr)
 
 
 def _is_asked_for(row: Row, operator: Operator, options: Namespace) -> bool:
@@ -71,7 +71,7 @@ def show(operator: Operator, options: Namespace) -> None:
         described["data"] = data if options.values else {name: redacted(data[name]) for name in data}
     text = json.dumps(described, indent=2, ensure_ascii=False)
     if operator.out.is_terminal:
-        # What steers a terminal is escaped in JSON already, but for the controls beyond ASCII.
+        # JSON escapes the control characters of ASCII that steer a terminal. These are the others.
         operator.out.print_json(
             "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
         )
@@ -87,7 +87,7 @@ def export(operator: Operator, options: Namespace) -> None:
 
 
 def _data(operator: Operator, row: Row) -> dict[str, Any] | None:
-    """Return the data, None of an ended session, and of one whose data break the JSON profile, reported."""
+    """Return the data, None of a tombstone. Data that are not I-JSON are reported, and None as well."""
     if row.data is None:
         return None
     try:
@@ -103,7 +103,7 @@ def _found(operator: Operator, prefix: str, *, with_data: bool = False) -> Row |
     if not rows:
         raise Refused(f"no row has the key {prefix}: unknown, or expired and cleaned", exit_code=1)
     if len(rows) > 1:
-        raise Refused(f"several keys begin with {prefix}; say more of it", exit_code=1)
+        raise Refused(f"several keys begin with {prefix}; add digits", exit_code=1)
     return rows[0]
 
 
@@ -122,7 +122,7 @@ def _end_one(operator: Operator, prefix: str, is_sure: bool) -> None:
     if isinstance(row, BrokenRow):
         whose = f"which is broken: {row.complaint}"
     elif row.state == "live":
-        whose = "of nobody who is logged in" if row.user is None else f"of {visible(row.user)}"
+        whose = "without a login" if row.user is None else f"of {visible(row.user)}"
     else:
         print(f"{name} is ended already" if row.state == "ended" else f"{name} has expired")
         return
@@ -145,11 +145,11 @@ def _end_user(operator: Operator, user: str, is_sure: bool) -> None:
 
 def _end_all(operator: Operator, is_sure: bool) -> None:
     count = operator.table.count_unexpired()
-    _ask(operator, f"End every session there is, about {count:,}, of everybody?", is_sure)
+    _ask(operator, f"End every session of every user, about {count:,}?", is_sure)
     ended = 0
     for row in operator.with_progress(operator.table.walk(), "ending"):
         if isinstance(row, BrokenRow) or row.state == "live":
-            # One by one, and each acknowledged: what is ended stays so, wherever this is interrupted.
+            # One by one, each acknowledged: after an interruption the ended ones stay ended.
             with operator.ending() as handler:
                 handler.destroy(row.key)
             ended += 1
@@ -161,7 +161,7 @@ def _ask(operator: Operator, question: str, is_sure: bool) -> None:
     if is_sure:
         return
     if not sys.stdin.isatty():
-        raise Refused(f"{question} Nobody can answer here; if you are sure, add --yes")
+        raise Refused(f"{question} There is no terminal to answer on; if you are sure, add --yes")
     if operator.out.input(f"{question} [y/N] ", markup=False).strip().lower() not in ("y", "yes"):
         raise Refused("nothing was ended", exit_code=1)
 
@@ -200,16 +200,16 @@ def _rows(count: int) -> str:
 def watch(operator: Operator, options: Namespace) -> None:
     if not operator.out.is_terminal:
         raise Refused("watch needs a terminal; for a program: stats --json")
-    # Ctrl-C is how it ends.
+    # Ctrl-C ends it.
     with suppress(KeyboardInterrupt), Live(console=operator.out, auto_refresh=False, screen=True) as live:
         for tally, share in _passes(operator):
             live.update(_watched(operator, tally, share), refresh=True)
 
 
 def _passes(operator: Operator) -> Iterator[tuple[Tally | None, float]]:
-    """Yield, once a second, the tally of the last whole walk, if any, and how much of the next is done.
+    """Yield, once a second, the tally of the last complete walk, if any, and the share of the next one.
 
-    A small table is walked every time. Of a large one a part: watching costs the database no more for it.
+    Each second walks a small table whole and a large one in part, so a large one costs no more.
     """
     whole = None
     while True:

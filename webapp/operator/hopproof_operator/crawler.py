@@ -1,7 +1,7 @@
 """Walks the sessions table once a period and tells Prometheus its figures.
 
-All figures are of the last walk that came to its end; of one that is under way, or broke off, nothing is
-told. While the database does not answer they stay as they are, and hopproof_crawl_up is 0.
+All figures are of the last complete walk; a walk that is under way, or broke off, counts for nothing.
+While the database does not answer they stay as they are, and hopproof_crawl_up is 0.
 """
 
 from __future__ import annotations
@@ -32,17 +32,18 @@ from store import database
 
 logger = logging.getLogger("crawler")
 
-# Where Prometheus asks, inside the network only.
+# The port for Prometheus, inside the network only.
 METRICS_PORT = 9100
-# Broken rows that the log names, once each and in the order of their keys. Counted are all.
+# Broken rows that the log names, once each, in the order of their keys. All are counted.
 MAX_NAMED = 100
 
 
 class Flow:
     """How many sessions have come and gone since the first walk; a login is both, as it makes a new one.
 
-    Of a session that is gone the table may know nothing any more: the janitor was there first. But what was
-    there, and what came, and is not there now, has gone. Who came and went between two walks is in neither.
+    The janitor may have removed the row of a session that has gone. So the gone are the sessions of the first
+    walk, plus those that came, minus those still there. A session that came and went between two walks is
+    counted in neither.
     """
 
     def __init__(self) -> None:
@@ -53,7 +54,7 @@ class Flow:
 
     def begin(self, now: int) -> None:
         """Begin a walk at this time of the database's clock. One that broke off counts for nothing."""
-        # A row younger than a request may last may not be visible yet: it is for the next walk.
+        # A row younger than the longest request may not be visible yet. The next walk counts it.
         self._since, self._now = self._until, now - MAX_STORE_DEADLINE_S
         self._came = self._there = 0
 
@@ -74,7 +75,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A walk that came to its end. overdue_s: how long the oldest row should have been cleaned, 0 if none."""
+    """A complete walk. overdue_s: seconds since the oldest row should have been cleaned, 0 if none."""
 
     tally: Tally
     created: int
@@ -101,7 +102,7 @@ class Crawler(Collector):
         self._named: set[bytes] = set()
 
     def crawl(self) -> None:
-        """Walk the table once, if the database lets us. An outage is logged once, and ends nothing."""
+        """Walk the table once, if the database answers. An outage is logged once, and ends nothing."""
         if self._table is None:
             return
         try:
@@ -195,7 +196,7 @@ def _figures(walk: Walk) -> Iterator[Metric]:
 
 
 def _histogram(name: str, meaning: str, histogram: Histogram) -> Metric:
-    """Return it as a gauge histogram: each walk's takes the place of the former one's, and may fall."""
+    """Return a gauge histogram: each walk replaces the former one, so counts may fall."""
     buckets, so_far = [], 0
     for end, count in zip(histogram.bars.values(), histogram.counts, strict=True):
         so_far += count

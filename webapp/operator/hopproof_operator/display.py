@@ -18,7 +18,7 @@ from hopproof_operator.tally import DAY, HOUR, KIB, MINUTE, Histogram, Tally
 
 # Hexadecimal digits of a key that a line shows: of a million keys, two share them once in 500 tables.
 SHORT_KEY = 12
-# Name and width of each column but the user's, which gets what is left.
+# Name and width of each column. The user's gets the remaining width.
 BEFORE = (("KEY", SHORT_KEY),)
 BEHIND = (("STATE", -7), ("AGE", 6), ("IDLE", 7), ("EXPIRES", 7), ("SIZE", 8), ("VERSION", 7))
 GAP = "  "
@@ -47,7 +47,7 @@ def size(count: int) -> str:
 
 
 def visible(text: str) -> str:
-    """Return the text with what could steer a terminal spelled out: who logs in chooses their name."""
+    """Return the text with control characters spelled out, because visitors choose their names."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
@@ -78,7 +78,7 @@ def as_json(row: Row, idle_timeout_s: int) -> dict[str, Any]:
 
 
 def redacted(value: Any) -> str:
-    """Return the type of a JSON value and how large it is, and nothing of what it says."""
+    """Return the type and size of a JSON value, and nothing of its content."""
     spelled = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
     match value:
         case dict() | list():
@@ -95,7 +95,7 @@ def redacted(value: Any) -> str:
 
 
 class RowLines:
-    """Rows one by one, without knowing the next: a table as long as you like takes no memory."""
+    """Lines for rows, one by one, so that a table of any length takes no memory."""
 
     def __init__(self, width: int, idle_timeout_s: int) -> None:
         taken = sum(abs(columns) + len(GAP) for _, columns in BEFORE + BEHIND)
@@ -129,7 +129,7 @@ class RowLines:
 
 
 def figures(tally: Tally, *, with_bars: bool = True) -> RenderableType:
-    """Return what a walk has found; with_bars: whose the sessions are, how old, idle and large, too."""
+    """Return the counts of a walk; with_bars: also the top users, ages, idle times and sizes."""
     counts = Grid.grid(padding=(0, 2))
     counts.add_column(justify="right", style="bold")
     for number, what in (
@@ -178,7 +178,7 @@ def figures_as_json(tally: Tally) -> dict[str, Any]:
 
 
 def _bars(columns: Mapping[str, Sequence[tuple[str, int]]]) -> RenderableType:
-    """Return bars side by side: for each column's title the same names, with a number each."""
+    """Return bars side by side: one column of bars per title, all with the same names."""
     grid = Grid.grid(padding=(0, 2))
     grid.add_column(width=BAR_NAMES, no_wrap=True, overflow="ellipsis")
     titles: list[RenderableType] = [""]

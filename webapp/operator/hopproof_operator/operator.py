@@ -16,12 +16,12 @@ from hopproof.handler import ListingHandler
 from hopproof_operator.table import BrokenRow, Row, Table, share_done
 from store import database, janitor_handlers, web_handlers
 
-# What takes less shows no progress.
+# Seconds. A shorter walk shows no progress bar.
 PATIENCE_S = 1.0
 
 
 class Refused(Exception):
-    """The command cannot be carried out. exit_code: 2 as it was typed, 1 as things are."""
+    """The command cannot be carried out. exit_code: 2 for a wrong command, 1 for the state of the table."""
 
     def __init__(self, explanation: str, exit_code: int = 2) -> None:
         super().__init__(explanation)
@@ -38,7 +38,7 @@ def _opened(handler: ListingHandler) -> Iterator[ListingHandler]:
 
 
 class Operator:
-    """config: of a database user who may only look. Who ends and cleans is another, named in env."""
+    """The parts of a command. config: of a database user who may only read; env names one who may write."""
 
     def __init__(self, config: Config, env: Mapping[str, str]) -> None:
         self.config = config
@@ -53,7 +53,7 @@ class Operator:
         return self.config.session_idle_s
 
     def ending(self) -> AbstractContextManager[ListingHandler]:
-        """A handler for as long as one request may take, like the servers': no copy outlives what it ends."""
+        """A handler like the servers', for the time of one request. So copies of an ended session go, too."""
         return _opened(self._ending_handlers())
 
     def cleaning(self) -> AbstractContextManager[ListingHandler]:

@@ -3,8 +3,7 @@
 Each bite is one short SELECT by the primary key, outside of any transaction: nothing is locked, no snapshot
 is kept open (an old one keeps InnoDB from purging what was changed since), and only one bite is in memory.
 After each bite the walk rests three times as long as that took: it has the database a quarter of the time.
-What changes behind or before the walk while it goes on is missed or seen, as it happens: no two figures of a
-walk are of one moment.
+A change during the walk may be seen or missed, so the figures of one walk are not of one moment.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ RESTS = 3
 # Seconds for one SELECT, connecting included.
 DEADLINE_S = 10
 
-# OCTET_LENGTH: the measure of SESSION_MAX_BYTES. Of the data themselves only export and show ask.
+# OCTET_LENGTH is the measure of SESSION_MAX_BYTES. Only export and show read the data themselves.
 COLUMNS = f"""id, `user`, version, created_at, expires_at, absolute_at, UNIX_TIMESTAMP(), OCTET_LENGTH(data),
     {", ".join(ROW_INVARIANTS.values())}"""
 WALK = "SELECT {columns} FROM sessions WHERE id > %(after)s{of_user} ORDER BY id LIMIT %(bite)s"
 FIND = "SELECT {columns} FROM sessions WHERE id BETWEEN %(first)s AND %(last)s ORDER BY id LIMIT %(bite)s"
-# From the end of the index, where those are that were used last, but for who is near the absolute timeout.
+# From the end of the index: the sessions used last, except those near the absolute timeout.
 USED_LAST = "SELECT {columns} FROM sessions ORDER BY expires_at DESC LIMIT %(bite)s"
 # Both read nothing but the index on expires_at.
 COUNT_EXPIRED = "SELECT COUNT(*) FROM sessions WHERE expires_at <= UNIX_TIMESTAMP()"
@@ -68,7 +67,7 @@ class Row:
         return self.read_at - self.created_at
 
     def idle_s(self, timeout_s: int) -> int:
-        """Return how long nobody has used the session, at most; timeout_s: SESSION_IDLE_S.
+        """Return the seconds since the last use, at most; timeout_s: SESSION_IDLE_S.
 
         As exact as expires_at: that moves on once in SESSION_TOUCH_S, and not beyond the absolute timeout.
         """
@@ -77,7 +76,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BrokenRow:
-    """A row that breaks the row contract, and in what."""
+    """A row that breaks the row contract, and the rule that it breaks."""
 
     key: bytes
     complaint: str
@@ -93,7 +92,7 @@ class Table:
     def walk(
         self, *, user: str | None = None, after: bytes = b"", with_data: bool = False, bite: int | None = None
     ) -> Iterator[Row | BrokenRow]:
-        """Yield every row behind the key `after`, in the order of the keys; user: theirs only.
+        """Yield every row after the key `after`, in the order of the keys; user: only the rows of this user.
 
         Keys are hashes, so a key says how much of the table is done: see share_done.
         """
@@ -123,7 +122,7 @@ class Table:
         return int(self._ask(COUNT_EXPIRED)[0][0])
 
     def count_unexpired(self) -> int:
-        """Return how many sessions live, and ended ones that are still remembered with them."""
+        """Return the number of live sessions plus tombstones."""
         return int(self._ask(COUNT_UNEXPIRED)[0][0])
 
     def now_and_first_expiry(self) -> tuple[int, int | None]:
@@ -160,9 +159,9 @@ def _row(values: Sequence[Any], with_data: bool) -> Row | BrokenRow:
     key, name, *numbers = values[:7]
     json_bytes, *verdicts = values[7 : 8 + len(ROW_INVARIANTS)]
     version, created_at, expires_at, absolute_at, read_at = map(int, numbers)
-    is_ended = json_bytes is None  # then nothing of the rest means anything
+    is_ended = json_bytes is None  # then the other columns mean nothing
     complaints = [
-        told for told, holds in zip(ROW_INVARIANTS, verdicts, strict=True) if holds != b"1" and not is_ended
+        rule for rule, holds in zip(ROW_INVARIANTS, verdicts, strict=True) if holds != b"1" and not is_ended
     ]
     try:
         user = None if name is None else name.decode()

@@ -12,7 +12,7 @@ from hopproof_operator.table import Row
 
 MINUTE, HOUR, DAY, KIB = 60, 3600, 86400, 1024
 
-# The upper ends of a histogram's bars, inclusive as Prometheus has them, each with its name; the last: none.
+# The upper ends of a histogram's bars, inclusive as in Prometheus, by their names; None: no end.
 SECONDS = {
     "up to 1 min": MINUTE,
     "up to 5 min": 5 * MINUTE,
@@ -31,7 +31,7 @@ BYTES = {
     "larger": None,
 }
 
-# Users counted one by one. Beyond that, the rarest give way, and the counts become lower bounds.
+# Users counted one by one. Beyond that, the rarest are dropped, and the counts become lower bounds.
 MAX_USERS = 50_000
 # Up to so many, distinct users are counted exactly; beyond that with a standard error of 0.5 %.
 MAX_DISTINCT = 50_000
@@ -59,8 +59,8 @@ class Histogram:
 class Distinct:
     """Counts different names in constant memory: adaptive sampling (Wegman; Flajolet, 1990).
 
-    What is kept are the hashes of the names below a limit, and when they are too many, the limit is halved:
-    hashes are spread evenly, so half of the limit has half of the names.
+    It keeps the hashes of the names below a limit. When they are too many, the limit is halved: hashes are
+    spread evenly, so half of the names stay.
     """
 
     def __init__(self, most: int = MAX_DISTINCT) -> None:
@@ -117,12 +117,12 @@ class Tally:
         return self.size.total
 
     def top_users(self, count: int = 10) -> list[tuple[str, int]]:
-        """Return who has most live sessions. Each count may be too low by users_missed."""
+        """Return the users with most live sessions. Each count may be too low by users_missed."""
         return sorted(self._users.items(), key=lambda pair: (-pair[1], pair[0]))[:count]
 
     def _count(self, user: str) -> None:
         self._users[user] += 1
         if len(self._users) > MAX_USERS:
-            # Misra and Gries, 1982: who has many sessions stays, and is counted one too low per round.
+            # Misra and Gries, 1982: users with many sessions stay, and are counted one too low per round.
             self._users = Counter({name: n - 1 for name, n in self._users.items() if n > 1})
             self.users_missed += 1
