@@ -17,7 +17,8 @@ os.environ.setdefault("HOPPROOF_TEST_RUN", secrets.token_hex(4))
 from crowd import Crowd
 from database_server import INFRA, Admin, DatabaseServer, running
 from memcached_server import MemcachedServer, running_memcached
-from worlds import CachedWorld, MemcachedWorld, MemoryWorld, SqlWorld, World
+from our_worlds import CachedWorld, MemcachedWorld, MemoryWorld, SqlWorld
+from worlds import World
 
 from hopproof.handler import SessionHandler
 from hopproof.mysql.connection import Connection
@@ -39,6 +40,7 @@ NOT_IN_MEMCACHED = {
     "test_cleaning_removes_expired_sessions_and_tells_how_many": CLEANING,
     "test_cleaning_removes_a_tombstone_afterwards": CLEANING,
     "test_cleaning_with_a_grace_spares_what_expired_within_it": CLEANING,
+    "test_a_cleaning_that_failed_does_not_look_like_one_that_found_nothing": CLEANING,
     "test_cleaning_with_a_grace_removes_what_expired_before_it": CLEANING,
 }
 
@@ -98,6 +100,8 @@ def _world(request: pytest.FixtureRequest) -> Iterator[Any]:
     world: MemoryWorld | SqlWorld | CachedWorld | MemcachedWorld
     if request.param == "memcached" and (reason := NOT_IN_MEMCACHED.get(request.node.originalname)):
         pytest.skip(reason)
+    if request.param == "memory" and request.node.path.stem == "test_outage":
+        pytest.skip("a dict in this process always answers")
     match request.param:
         case "memory":
             world = MemoryWorld()

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 from deadline import until
-from worlds import PATIENT_S, content, new_key
+from our_worlds import PATIENT_S
+from worlds import content, new_key
 
 from hopproof.handler import Change, SessionStoreUnavailable
 from hopproof.mysql import MySQLHandler

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from deadline import until
-from worlds import SqlWorld
+from our_worlds import SqlWorld
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/cleaning.md").read_text()
 EVENT, SWITCH = re.findall(r"^```sql\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from itertools import chain
 
 import pytest
+from our_worlds import MemcachedWorld
 from test_unreachable import GENEROUS_S, VERBS, free_port
-from worlds import MemcachedWorld, new_key
+from worlds import new_key
 
 from hopproof.handler import Change, SessionGone, SessionStoreUnavailable
 from hopproof.memcached.alone import MemcachedHandler

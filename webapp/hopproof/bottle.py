@@ -11,7 +11,9 @@ from typing import Any
 try:
     from bottle import HTTPError, HTTPResponse, Route, request, response
 except ImportError as error:
-    raise ImportError("bottle.py needs Bottle; try: pip install 'hopproof[bottle]'") from error
+    raise ImportError(
+        "hopproof.bottle needs Bottle; try: pip install 'hopproof[bottle]' (for a copy: pip install bottle)"
+    ) from error
 
 from .handler import SessionError, SessionHandler
 from .limits import TOUCH_AFTER_S

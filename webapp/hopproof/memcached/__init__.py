@@ -4,5 +4,6 @@ try:
     import pymemcache  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        "hopproof.memcached needs pymemcache; try: pip install 'hopproof[memcached]'"
+        "hopproof.memcached needs pymemcache; "
+        "try: pip install 'hopproof[memcached]' (for a copy: pip install pymemcache)"
     ) from error

@@ -3,7 +3,10 @@
 try:
     import pymysql  # noqa: F401
 except ImportError as error:
-    raise ImportError("mysql/ needs PyMySQL; try: pip install 'hopproof[mysql]'") from error
+    raise ImportError(
+        "hopproof.mysql needs PyMySQL; "
+        "try: pip install 'hopproof[mysql]' (for a copy: pip install PyMySQL cryptography)"
+    ) from error
 
 from .database import Database
 from .handler import MySQLHandler
