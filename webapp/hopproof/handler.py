@@ -150,13 +150,16 @@ class Change:
 
     @property
     def is_touch(self) -> bool:
-        return self == Change()
+        return self == _TOUCH
 
     def user_after(self, before: str | None) -> str | None:
         """Return the session's user after the change."""
         if self.user is None:
             return before
         return self.user if isinstance(self.user, str) else None
+
+
+_TOUCH = Change()
 
 
 @dataclass(frozen=True, slots=True)
