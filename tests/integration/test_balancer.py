@@ -111,7 +111,7 @@ def test_an_outage_is_logged_with_the_request_that_met_it(deployment: Deployment
         return [json.loads(line) for line in lines]
 
     (line,) = until(logged, f"a log line of request {request_id}")
-    assert line["logger"] == "plugin"
+    assert line["logger"] == "hopproof.web"
     assert "did not answer" in line["message"]
 
 
