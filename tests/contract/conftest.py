@@ -100,7 +100,7 @@ def _world(request: pytest.FixtureRequest) -> Iterator[Any]:
     world: MemoryWorld | SqlWorld | CachedWorld | MemcachedWorld
     if request.param == "memcached" and (reason := NOT_IN_MEMCACHED.get(request.node.originalname)):
         pytest.skip(reason)
-    if request.param == "memory" and request.node.path.stem == "test_outage":
+    if request.param == "memory" and request.node.path.stem == "test_store_outage":
         pytest.skip("a dict in this process always answers")
     match request.param:
         case "memory":
