@@ -15,6 +15,7 @@ from wsgi_client import Browser
 from bench.publish import MEASURED as BENCH
 from generated import section_in
 from hopproof import mysql
+from hopproof.bottle import SessionPlugin
 from hopproof.handler import Change
 from hopproof.memory import MemoryHandler
 from rivals.table import MEASURED as COMPARISON
@@ -219,6 +220,25 @@ def test_the_application_of_the_docs_counts_visits(
     visitor = Browser(run(code)["app"])
     visitor.ask("GET", "/")
     assert visitor.ask("GET", "/").body == b"visit 2\n"
+
+
+def test_a_visitor_whose_session_was_ended_starts_afresh_with_the_routes_of_the_docs(
+    store: MemoryHandler,
+) -> None:
+    app = bottle.Bottle()
+    app.install(SessionPlugin(lambda: store))
+    (code,) = (block for block in blocks(PAGES["lifting.md"], "python") if "start-afresh" in block)
+    run(code, app=app, checked_user=lambda form: "ada")
+    visitor = Browser(app)
+    assert visitor.ask("POST", "/login").status == 302
+    store.end_user("ada")
+    assert visitor.ask("POST", "/login").problem == (409, "session-gone")
+    assert visitor.ask("POST", "/start-afresh").status == 302
+    assert visitor.cookie is None
+    assert visitor.ask("POST", "/login").status == 302
+    assert len(store.sessions_of_user("ada")) == 1
+    assert visitor.ask("POST", "/logout").status == 302
+    assert (visitor.cookie, store.sessions_of_user("ada")) == (None, [])
 
 
 def test_the_wsgi_application_of_the_docs_counts_visits_and_answers_problems(store: MemoryHandler) -> None:
