@@ -51,7 +51,7 @@ verify: ## Judge every guarantee under every fault, on the running stack: ONLY= 
 lint: ## Check without running anything: code, types, scripts, workflow, words, links, Compose file (10 s)
 	@tests/lint
 
-test: ## Run lint, types, all tests and a short verify, beside a running stack (22 min, more on a bare machine)
+test: ## Run lint, types, all tests and a short verify, beside a running stack (13 min, 5 more on a bare machine)
 	@tests/run
 
 compare: ## Show the writes that other session stores lose: reports/compare.html (7 min)
