@@ -112,7 +112,9 @@ def read_config(env: Mapping[str, str]) -> Config:
         session_cookie_secure=one_of(env, "SESSION_COOKIE_SECURE", ("no", "yes")) == "yes",
         janitor_period_s=whole(env, "JANITOR_PERIOD_S", 60, unit="seconds"),
         janitor_batch=whole(env, "JANITOR_BATCH", limits.CLEAN_BATCH, unit="rows"),
-        janitor_pause_ms=whole(env, "JANITOR_PAUSE_MS", 50, unit="milliseconds"),
+        janitor_pause_ms=whole(
+            env, "JANITOR_PAUSE_MS", round(1000 * limits.CLEAN_PAUSE_S), unit="milliseconds"
+        ),
         janitor_grace_s=whole(env, "JANITOR_GRACE_S", 0, unit="seconds", least=0),
         janitor_window=hours(env, "JANITOR_WINDOW"),
         crawl_period_s=whole(env, "CRAWL_PERIOD_S", 60, unit="seconds"),
