@@ -112,9 +112,9 @@ def configuration(
 
 def marked(configuration: str, mark: str) -> str:
     """The configuration, with a mark on every answer."""
-    backend = "    default_backend web\n"
+    backend = "backend web from base\n"
     assert backend in configuration
-    return configuration.replace(backend, f"    http-after-response set-header X-Mark {mark}\n{backend}")
+    return configuration.replace(backend, f"{backend}    http-after-response set-header X-Mark {mark}\n")
 
 
 def test_a_reload_brings_a_changed_configuration_and_fails_no_request(
