@@ -203,6 +203,35 @@ def test_reading_creates_no_row_and_sets_no_cookie_in_any_language(deployment: D
     assert deployment.sql(rows) == before
 
 
+# One request to a PHP application: it reads its session, which expires before it counts.
+READS_THEN_COUNTS = """
+require '/app/Json.php'; require '/app/SessionHandler.php'; require '/app/Session.php';
+['handler' => $handler] = require '/app/settings.php';
+$session = new Hopproof\\Session($handler, "session=$argv[1]");
+$session->start();
+session_abort();
+$password = trim(file_get_contents('/run/secrets/db_web_password'));
+$rows = Hopproof\\SessionHandler::connect('db', 3306, 'hopproof', 'web', $password, 2);
+$rows->exec("UPDATE sessions SET expires_at = created_at WHERE id = UNHEX('" . hash('sha256', $argv[1]) . "')");
+try {
+    $session->add('n');
+    echo 'counted';
+} catch (Hopproof\\SessionGone $gone) {
+    echo 'gone';
+}
+"""
+
+
+def test_a_session_that_expires_while_php_works_with_it_is_gone(
+    deployment: Deployment, visitor: Visitor
+) -> None:
+    visitor.add("n")
+    assert visitor.session_id is not None
+    command = ["php", "-r", READS_THEN_COUNTS, visitor.session_id]
+    done = deployment.containers("php")[0].exec_run(command)
+    assert done.output.decode() == "gone"
+
+
 def test_an_expired_session_is_dead_in_every_language(deployment: Deployment, visitor: Visitor) -> None:
     visitor.add("n")
     deployment.sql("UPDATE sessions SET expires_at = UNIX_TIMESTAMP() - 1")

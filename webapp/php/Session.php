@@ -113,8 +113,8 @@ final class Session
         try {
             return $verb($this->id ?? $this->handler->create_sid());
         } catch (SessionGone $gone) {
-            if ($gone->ended) {
-                throw $gone; // lately: the visitor has a newer cookie or none
+            if ($gone->ended || $this->handler->wasLive) {
+                throw $gone; // lately, or during this request: the visitor has a newer cookie or none
             }
             return $verb($this->handler->create_sid());
         }

@@ -68,6 +68,8 @@ final class SessionHandler implements
 
     /** The user who is logged in; known after read. */
     public private(set) ?string $user = null;
+    /** Whether read has found a live session. */
+    public private(set) bool $wasLive = false;
     /** The id of a session that this request has created: the answer has to carry it in a cookie. */
     public private(set) ?string $created = null;
 
@@ -150,6 +152,7 @@ final class SessionHandler implements
         if ($data !== null && !($is_intact && $is_name)) {
             throw new SessionBroken(self::key($id));
         }
+        $this->wasLive = $data !== null;
         $this->before = $data === null ? [] : Json::members($data);
         return serialize($this->before);
     }
