@@ -26,8 +26,20 @@ MAX_STORE_DEADLINE_S = 5
 # Seconds. A copy that lives for minutes saves hardly more statements than one that lives for one.
 MAX_CACHE_TTL_S = 60
 
-# An item of memcached is at most 1 MiB, with its name and the other fields of a session.
-MAX_MEMCACHED_BYTES = 1_000_000
+# Each read carries the whole session, and memcached takes 1 MiB with the other fields.
+MAX_SESSION_BYTES = 1_000_000
+
+# A request may wait 5 s in the balancer's queue, three times 2 s for a connection and 10 s for its answer
+# (loadbalancer/haproxy.cfg). An id that is forgotten earlier would begin a new session for a slow one.
+LONGEST_REQUEST_S = 21
+
+DAY_S = 24 * 3600
+YEAR_S = 366 * DAY_S
+# RFC 6265bis: browsers shorten what is above 400 days.
+MAX_COOKIE_AGE_S = 400 * DAY_S
+MAX_PORT = 65535
+
+COOKIE_ATTRIBUTES = {"expires", "max-age", "domain", "path", "secure", "httponly", "samesite", "partitioned"}
 
 
 class ConfigError(ValueError):
@@ -64,6 +76,9 @@ class Config:
     session_absolute_s: int
     session_touch_s: int
     session_max_bytes: int
+    session_anonymous_idle_s: int
+    session_anonymous_max_bytes: int
+    sessions_per_user: int
     tombstone_s: int
     session_cookie: str
     session_cookie_max_age_s: int | None
@@ -88,69 +103,84 @@ class Config:
 
 def read_config(env: Mapping[str, str]) -> Config:
     """Return the settings in env, defaults filled in. Raises ConfigError at the first bad one."""
+    idle_s = whole(env, "SESSION_IDLE_S", limits.IDLE_S, unit="seconds", most=YEAR_S)
+    max_bytes = whole(env, "SESSION_MAX_BYTES", limits.MAX_BYTES, unit="bytes", most=MAX_SESSION_BYTES)
     config = Config(
-        web_workers=whole(env, "WEB_WORKERS", 1, unit="processes"),
+        web_workers=whole(env, "WEB_WORKERS", 1, unit="processes", most=4),
         store=one_of(env, "STORE", ("mysql", "memcached")),
         cache=one_of(env, "CACHE", ("none", "memcached")),
-        cache_ttl_s=whole(env, "CACHE_TTL_S", 5, unit="seconds"),
+        cache_ttl_s=whole(env, "CACHE_TTL_S", 5, unit="seconds", most=MAX_CACHE_TTL_S),
         memcached_host=env.get("MEMCACHED_HOST", "memcached"),
-        memcached_port=whole(env, "MEMCACHED_PORT", 11211, unit="port"),
+        memcached_port=whole(env, "MEMCACHED_PORT", 11211, unit="port", most=MAX_PORT),
         db_host=env.get("DB_HOST", "db"),
-        db_port=whole(env, "DB_PORT", 3306, unit="port"),
-        db_name=env.get("DB_NAME", "hopproof"),
+        db_port=whole(env, "DB_PORT", 3306, unit="port", most=MAX_PORT),
+        db_name=database_name(env, "DB_NAME", "hopproof"),
         db_user=env.get("DB_USER", "web"),
         db_password_file=env.get("DB_PASSWORD_FILE", "/run/secrets/db_web_password"),
-        db_pool=whole(env, "DB_POOL", 8, unit="connections"),
+        # More than the database accepts for all servers together (DB_MAX_CONNECTIONS).
+        db_pool=whole(env, "DB_POOL", 8, unit="connections", most=800),
         store_deadline_s=decimal(env, "STORE_DEADLINE_S", limits.DEADLINE_S, unit="seconds"),
-        session_idle_s=whole(env, "SESSION_IDLE_S", limits.IDLE_S, unit="seconds"),
-        session_absolute_s=whole(env, "SESSION_ABSOLUTE_S", limits.ABSOLUTE_S, unit="seconds"),
-        session_touch_s=whole(env, "SESSION_TOUCH_S", limits.TOUCH_AFTER_S, unit="seconds"),
-        session_max_bytes=whole(env, "SESSION_MAX_BYTES", limits.MAX_BYTES, unit="bytes"),
-        tombstone_s=whole(env, "TOMBSTONE_S", limits.TOMBSTONE_S, unit="seconds"),
-        session_cookie=cookie_name(env, "SESSION_COOKIE", "session"),
-        session_cookie_max_age_s=whole(env, "SESSION_COOKIE_MAX_AGE_S", 0, unit="seconds", least=0) or None,
-        session_cookie_secure=one_of(env, "SESSION_COOKIE_SECURE", ("no", "yes")) == "yes",
-        janitor_period_s=whole(env, "JANITOR_PERIOD_S", 60, unit="seconds"),
-        janitor_batch=whole(env, "JANITOR_BATCH", limits.CLEAN_BATCH, unit="rows"),
-        janitor_pause_ms=whole(
-            env, "JANITOR_PAUSE_MS", round(1000 * limits.CLEAN_PAUSE_S), unit="milliseconds"
+        session_idle_s=idle_s,
+        session_absolute_s=whole(env, "SESSION_ABSOLUTE_S", limits.ABSOLUTE_S, unit="seconds", most=YEAR_S),
+        session_touch_s=whole(env, "SESSION_TOUCH_S", limits.TOUCH_AFTER_S, unit="seconds", most=YEAR_S),
+        session_max_bytes=max_bytes,
+        session_anonymous_idle_s=whole(env, "SESSION_ANONYMOUS_IDLE_S", idle_s, unit="seconds", most=idle_s),
+        session_anonymous_max_bytes=whole(
+            env, "SESSION_ANONYMOUS_MAX_BYTES", max_bytes, unit="bytes", most=max_bytes
         ),
-        janitor_grace_s=whole(env, "JANITOR_GRACE_S", 0, unit="seconds", least=0),
+        sessions_per_user=whole(
+            env, "SESSIONS_PER_USER", limits.SESSIONS_PER_USER, unit="sessions", least=0, most=500
+        ),
+        tombstone_s=whole(
+            env, "TOMBSTONE_S", limits.TOMBSTONE_S, unit="seconds", least=LONGEST_REQUEST_S, most=DAY_S
+        ),
+        session_cookie=cookie_name(env, "SESSION_COOKIE", "session"),
+        session_cookie_max_age_s=whole(
+            env, "SESSION_COOKIE_MAX_AGE_S", 0, unit="seconds", least=0, most=MAX_COOKIE_AGE_S
+        )
+        or None,
+        session_cookie_secure=one_of(env, "SESSION_COOKIE_SECURE", ("no", "yes")) == "yes",
+        janitor_period_s=whole(env, "JANITOR_PERIOD_S", 60, unit="seconds", most=DAY_S),
+        # Above, one DELETE would keep its locks for longer than a request may wait.
+        janitor_batch=whole(env, "JANITOR_BATCH", limits.CLEAN_BATCH, unit="rows", most=10_000),
+        janitor_pause_ms=whole(
+            env,
+            "JANITOR_PAUSE_MS",
+            round(1000 * limits.CLEAN_PAUSE_S),
+            unit="milliseconds",
+            most=60_000,
+        ),
+        janitor_grace_s=whole(env, "JANITOR_GRACE_S", 0, unit="seconds", least=0, most=YEAR_S),
         janitor_window=hours(env, "JANITOR_WINDOW"),
-        crawl_period_s=whole(env, "CRAWL_PERIOD_S", 60, unit="seconds"),
+        crawl_period_s=whole(env, "CRAWL_PERIOD_S", 60, unit="seconds", most=DAY_S),
     )
     if config.store_deadline_s > MAX_STORE_DEADLINE_S:
         raise ConfigError(
             f"STORE_DEADLINE_S={config.store_deadline_s} is above {MAX_STORE_DEADLINE_S}: the balancer and "
             "`docker stop` would cut off waiting requests; try STORE_DEADLINE_S=2.5"
         )
-    if config.cache_ttl_s > MAX_CACHE_TTL_S:
-        raise ConfigError(
-            f"CACHE_TTL_S={config.cache_ttl_s} is above {MAX_CACHE_TTL_S}: after an outage of memcached "
-            "there would be no copies for three times as long; try CACHE_TTL_S=5"
-        )
     if config.store == config.cache:
         raise ConfigError(
             "CACHE='memcached' in front of STORE='memcached' would only copy the same items; try CACHE=none"
         )
-    if config.store == "memcached" and config.session_max_bytes > MAX_MEMCACHED_BYTES:
+    shortest = min(config.session_idle_s, config.session_anonymous_idle_s)
+    if config.session_touch_s >= shortest:
         raise ConfigError(
-            f"SESSION_MAX_BYTES={config.session_max_bytes} is above {MAX_MEMCACHED_BYTES}, the most that "
-            "STORE='memcached' takes; try SESSION_MAX_BYTES=65536"
-        )
-    if config.session_touch_s >= config.session_idle_s:
-        raise ConfigError(
-            f"SESSION_TOUCH_S={config.session_touch_s} is not below SESSION_IDLE_S={config.session_idle_s}: "
-            "active visitors would be logged out; try a tenth of it"
+            f"SESSION_TOUCH_S={config.session_touch_s} is not below SESSION_IDLE_S={config.session_idle_s} "
+            f"and SESSION_ANONYMOUS_IDLE_S={config.session_anonymous_idle_s}: "
+            "active visitors would be logged out; try a tenth of the smaller one"
         )
     return config
 
 
-def whole(env: Mapping[str, str], name: str, default: int, *, unit: str, least: int = 1) -> int:
+def whole(env: Mapping[str, str], name: str, default: int, *, unit: str, most: int, least: int = 1) -> int:
     raw = env.get(name) or str(default)
-    if raw.isascii() and raw.isdigit() and int(raw) >= least:
+    # The length first: int() refuses thousands of digits with an error of its own.
+    if raw.isascii() and raw.isdigit() and len(raw) <= 12 and least <= int(raw) <= most:
         return int(raw)
-    raise ConfigError(f"{name}={raw!r} is not a whole number of {unit} from {least} on; try {name}={default}")
+    raise ConfigError(
+        f"{name}={raw!r} is not a whole number of {unit} from {least} to {most}; try {name}={default}"
+    )
 
 
 def decimal(env: Mapping[str, str], name: str, default: float, *, unit: str) -> float:
@@ -186,6 +216,24 @@ def hours(env: Mapping[str, str], name: str) -> Hours | None:
 
 def cookie_name(env: Mapping[str, str], name: str, default: str) -> str:
     raw = env.get(name) or default
-    if re.fullmatch(r"[A-Za-z0-9_-]+", raw, re.ASCII):
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", raw, re.ASCII):
+        raise ConfigError(
+            f"{name}={raw!r} is not made of 1 to 64 letters, digits, _ and - only; try {name}={default}"
+        )
+    if raw.lower() in COOKIE_ATTRIBUTES:
+        raise ConfigError(f"{name}={raw!r} is an attribute of cookies, no name; try {name}={default}")
+    if raw.lower().startswith(("__host-", "__secure-")):
+        raise ConfigError(
+            f"{name}={raw!r} has a prefix that SESSION_COOKIE_SECURE=yes adds by itself; try {name}={default}"
+        )
+    return raw
+
+
+def database_name(env: Mapping[str, str], name: str, default: str) -> str:
+    raw = env.get(name) or default
+    # The characters that stand in SQL and in a path as they are; the length is MySQL's.
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", raw, re.ASCII):
         return raw
-    raise ConfigError(f"{name}={raw!r} is not made of letters, digits, _ and - only; try {name}={default}")
+    raise ConfigError(
+        f"{name}={raw!r} is not made of 1 to 64 letters, digits, _ and - only; try {name}={default}"
+    )

@@ -56,6 +56,7 @@ def memcached_handlers(config: Config) -> Callable[[], MemcachedHandler]:
             clock,
             lifetimes(config),
             max_bytes=config.session_max_bytes,
+            anonymous_max_bytes=config.session_anonymous_max_bytes,
             deadline_s=config.store_deadline_s,
         )
 
@@ -63,7 +64,12 @@ def memcached_handlers(config: Config) -> Callable[[], MemcachedHandler]:
 
 
 def lifetimes(config: Config) -> Lifetimes:
-    return Lifetimes(config.session_idle_s, config.session_absolute_s, config.tombstone_s)
+    return Lifetimes(
+        config.session_idle_s,
+        config.session_absolute_s,
+        config.tombstone_s,
+        config.session_anonymous_idle_s,
+    )
 
 
 def mysql_handlers(
@@ -77,6 +83,7 @@ def mysql_handlers(
             pool,
             lifetimes(config),
             max_bytes=config.session_max_bytes,
+            anonymous_max_bytes=config.session_anonymous_max_bytes,
             deadline_s=config.store_deadline_s,
             clean_batch=config.janitor_batch,
             clean_pause_s=config.janitor_pause_ms / 1000,

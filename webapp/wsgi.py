@@ -40,6 +40,7 @@ application = build_app(
         config.session_touch_s,
         metrics.count_error,
         ProblemError,
+        config.sessions_per_user,
     ),
     # The container's own id. A slot name of the balancer would pass to the next container.
     server=f"web-{socket.gethostname()}",

@@ -21,8 +21,9 @@ from hopproof.handler import (
     SessionGone,
     SessionStoreUnavailable,
     Stored,
+    size_limit,
 )
-from hopproof.limits import DEADLINE_S, MAX_BYTES
+from hopproof.limits import DEADLINE_S, MAX_BYTES, MAX_LISTED
 
 # A row without data is a tombstone: its session was ended, and no late write may revive it.
 TABLE = """CREATE TABLE sessions (id BLOB PRIMARY KEY, data TEXT, version INTEGER, user TEXT,
@@ -36,6 +37,7 @@ class SQLiteHandler:
     path: Path
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     max_bytes: int = MAX_BYTES
+    anonymous_max_bytes: int | None = None
     clean_grace_s: int = 0
 
     def open(self) -> None: ...  # each verb connects by itself: with SQLite that opens a file
@@ -54,8 +56,8 @@ class SQLiteHandler:
         except sqlite3.Error as error:
             raise SessionStoreUnavailable(f"{self.path}: {error}") from error
 
-    def _touched(self, now: int, expires_at: int, absolute_at: int) -> int:
-        return min(max(expires_at, now + self.lifetimes.idle_s), absolute_at)
+    def _touched(self, now: int, user: str | None, expires_at: int, absolute_at: int) -> int:
+        return min(max(expires_at, now + self.lifetimes.idle_of(user)), absolute_at)
 
     def read(self, key: bytes) -> Stored | None:
         with self._locked() as (db, now):
@@ -63,38 +65,40 @@ class SQLiteHandler:
         if row is None:
             return None
         text, version, user, expires_at, absolute_at = row
-        gain_s = self._touched(now, expires_at, absolute_at) - expires_at
+        gain_s = self._touched(now, user, expires_at, absolute_at) - expires_at
         return Stored(json.loads(text), version, user, expires_at - now, gain_s)
 
     def write(self, key: bytes, change: Change) -> int | None:
         with self._locked() as (db, now):
-            first_absolute_at = now + self.lifetimes.absolute_s
-            begins = (self._touched(now, 0, first_absolute_at), first_absolute_at)
             row, result = db.execute(FIND, (key,)).fetchone(), None
+            first_absolute_at = now + self.lifetimes.absolute_s
             if change.create and row is not None:
                 raise SessionConflict("the new key is taken")
-            text, version, user, expires_at, absolute_at = row or ("{}", 0, None, *begins)
+            text, version, before, expires_at, absolute_at = row or ("{}", 0, None, 0, first_absolute_at)
             if not change.create and (row is None or expires_at <= now):
                 raise SessionGone(ended=False)
             if text is None:
                 raise SessionGone(ended=True)
             if change.expected_version not in (None, version):
                 raise SessionConflict(f"version {change.expected_version} is now {version}")
+            user = change.user_after(before)
             if not change.is_touch:
-                texts, result = applied(change, json.loads(text), self.max_bytes)
+                data = {} if change.leaves_data_behind(before) else json.loads(text)
+                max_bytes = size_limit(user, self.max_bytes, self.anonymous_max_bytes)
+                texts, result = applied(change, data, max_bytes)
                 text = "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in texts.items()) + "}"
-                version, user = version + 1, change.user_after(user)
-            expires_at = self._touched(now, expires_at, absolute_at)
+                version += 1
             if change.rotate_to is not None:
                 if db.execute(FIND, (change.rotate_to,)).fetchone() is not None:
                     raise SessionConflict("the new key is taken")
                 self._end(db, now, "id = ?", key)
-                key, expires_at, absolute_at = change.rotate_to, *begins
+                key, expires_at, absolute_at = change.rotate_to, 0, first_absolute_at
+            expires_at = self._touched(now, user, expires_at, absolute_at)
             after = (key, text, version, user, expires_at, absolute_at)
             db.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?)", after)
         return result
 
-    def _end(self, db: sqlite3.Connection, now: int, which: str, *values: bytes | str) -> int:
+    def _end(self, db: sqlite3.Connection, now: int, which: str, *values: bytes | str | int) -> int:
         bury = "UPDATE sessions SET data = NULL, user = NULL, expires_at = ?"
         ended_until = now + self.lifetimes.tombstone_s
         return db.execute(f"{bury} WHERE {LIVE} AND {which}", (ended_until, now, *values)).rowcount
@@ -110,7 +114,8 @@ class SQLiteHandler:
 
     def sessions_of_user(self, user: str) -> list[Listed]:
         with self._locked() as (db, now):
-            of_user = f"SELECT id, ? - absolute_at, ? - expires_at FROM sessions WHERE user = ? AND {LIVE}"
+            of_user = f"""SELECT id, ? - absolute_at, ? - expires_at FROM sessions WHERE user = ? AND {LIVE}
+              LIMIT {MAX_LISTED}"""
             begun = (now + self.lifetimes.absolute_s, now + self.lifetimes.idle_s, user, now)
             return [Listed(*row) for row in db.execute(of_user, begun)]
 
@@ -121,6 +126,12 @@ class SQLiteHandler:
     def end_user(self, user: str) -> int:
         with self._locked() as (db, now):
             return self._end(db, now, "user = ?", user)
+
+    def end_oldest_of_user(self, user: str, keep: int, key: bytes) -> int:
+        with self._locked() as (db, now):
+            others = f"SELECT id FROM sessions WHERE user = ? AND id <> ? AND {LIVE}"
+            oldest = f"{others} ORDER BY absolute_at DESC LIMIT -1 OFFSET ?"
+            return self._end(db, now, f"id IN ({oldest})", user, key, now, keep - 1)
 
 
 class SQLiteWorld:

@@ -116,6 +116,7 @@ def running(image_variable: str, settings: Path | None = None) -> Iterator[Datab
                 admin.ask(schema.read_text())
             for user in ("web", "janitor", "operator_reader", "operator"):
                 admin.ask(f"CREATE USER {user} IDENTIFIED BY %s", password)
+            # DELETE for clean, which is one of the verbs here; the deployment has a user of its own for that.
             admin.ask("GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO web")
             admin.ask("GRANT SELECT, UPDATE ON cache_switch TO web")
             admin.ask("GRANT SELECT, DELETE ON sessions TO janitor")

@@ -17,9 +17,14 @@ from hopproof.handler import Change, Json, Lifetimes, SessionError, SessionGone,
 from hopproof.limits import MAX_BYTES
 
 VERBS = ("open", "read", "write", "destroy", "clean", "close")
-USERS_VERBS = ("sessions_of_user", "end_one_of_user", "end_user")
+USERS_VERBS = ("sessions_of_user", "end_one_of_user", "end_user", "end_oldest_of_user")
 METHODS = ("new_handler", "age", "row_count")
-SETTINGS: dict[str, Any] = {"lifetimes": Lifetimes(), "max_bytes": MAX_BYTES, "clean_grace_s": 0}
+SETTINGS: dict[str, Any] = {
+    "lifetimes": Lifetimes(),
+    "max_bytes": MAX_BYTES,
+    "anonymous_max_bytes": None,
+    "clean_grace_s": 0,
+}
 
 TYPE_THIS = "tests/contract/run my_store.py:MyWorld"
 A_WORLD = "a World is described in tests/contract/worlds.py; docs/examples/sqlite_store.py has one"

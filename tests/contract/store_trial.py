@@ -24,7 +24,9 @@ ROOT = CONTRACT.parents[1]
 
 OURS = {"world", "handler", "other"}
 # Uses of verbs, methods and settings that a handler or a world may lack.
-USES = re.compile(r"\.(sessions_of_user|end_one_of_user|end_user|unreachable_handler)\b|new_handler\((\w+)=")
+USES = re.compile(
+    r"\.(sessions_of_user|end_one_of_user|end_user|end_oldest_of_user|unreachable_handler)\b|new_handler\((\w+)="
+)
 NEEDS_A_WORLD = re.compile(r"^def test_\w+\([^)]*\b(world|handler|other)\b", re.MULTILINE)
 # A verb that takes this long has hung.
 TEST_S = 60

@@ -2,6 +2,7 @@ import pytest
 from worlds import new_key
 
 from hopproof.handler import Change, Lifetimes, SessionGone
+from hopproof.limits import MAX_ENDED_AT_ONCE
 
 LATE_WRITES = [
     pytest.param(Change(), id="touch"),
@@ -131,6 +132,79 @@ def test_logging_out_everywhere_counts_only_sessions_that_live(world, handler):
     world.put("ada")
 
     assert handler.end_user("ada") == 1
+
+
+def test_logging_out_everywhere_ends_more_sessions_than_one_statement_does(sql_world):
+    key = sql_world.put("ada")
+    copies = MAX_ENDED_AT_ONCE + 1
+    sql_world.admin.ask(
+        "INSERT INTO sessions (id, data, version, `user`, created_at, expires_at, absolute_at)"
+        f" WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < {copies})"
+        " SELECT UNHEX(SHA2(i, 256)), data, version, `user`, created_at, expires_at, absolute_at"
+        " FROM n JOIN sessions ON id = %s",
+        key,
+    )
+
+    assert sql_world.new_handler().end_user("ada") == copies + 1
+    assert sql_world.admin.ask("SELECT COUNT(*) FROM sessions WHERE data IS NOT NULL") == [(0,)]
+
+
+def logged_in(world, *users):
+    """Return the keys of sessions of these users, the oldest first."""
+    keys = []
+    for user in users:
+        keys.append(world.put(user))
+        world.age(2)
+    return keys
+
+
+def living(handler, keys):
+    return [key for key in keys if handler.read(key) is not None]
+
+
+def test_the_oldest_sessions_beyond_a_number_are_ended(world, handler):
+    keys = logged_in(world, "ada", "ada", "ada", "ada")
+
+    assert handler.end_oldest_of_user("ada", 2, keys[-1]) == 2
+    assert living(handler, keys) == keys[2:]
+
+
+def test_the_session_that_asks_is_kept_although_it_is_the_oldest(world, handler):
+    keys = logged_in(world, "ada", "ada", "ada")
+
+    assert handler.end_oldest_of_user("ada", 1, keys[0]) == 2
+    assert living(handler, keys) == keys[:1]
+
+
+def test_a_number_of_sessions_that_is_not_reached_ends_none(world, handler):
+    keys = logged_in(world, "ada", "ada")
+
+    assert handler.end_oldest_of_user("ada", 2, keys[-1]) == 0
+    assert living(handler, keys) == keys
+
+
+def test_only_sessions_of_this_user_count(world, handler):
+    keys = logged_in(world, "bob", "Ada", "ada", None, "ada")
+
+    assert handler.end_oldest_of_user("ada", 1, keys[-1]) == 1
+    assert living(handler, keys) == [keys[0], keys[1], keys[3], keys[4]]
+
+
+def test_an_expired_session_does_not_count(world, handler):
+    world.put("ada")
+    world.age(10_000)
+    keys = logged_in(world, "ada", "ada")
+
+    assert handler.end_oldest_of_user("ada", 2, keys[-1]) == 0
+
+
+def test_an_oldest_session_is_remembered_as_ended(world, handler, other):
+    keys = logged_in(world, "ada", "ada")
+    handler.end_oldest_of_user("ada", 1, keys[-1])
+
+    with pytest.raises(SessionGone) as gone:
+        other.write(keys[0], Change(set={"a": 2}))
+    assert gone.value.ended
 
 
 def test_a_session_that_everywhere_ended_is_remembered(world, handler, other):

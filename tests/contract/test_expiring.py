@@ -1,7 +1,7 @@
 import pytest
 from worlds import new_key
 
-from hopproof.handler import Change, Lifetimes, SessionGone
+from hopproof.handler import NOBODY, Change, Lifetimes, SessionGone
 
 
 def session_of(handler):
@@ -75,6 +75,39 @@ def test_an_idle_session_ends_at_its_idle_timeout(world):
     world.age(101)
 
     assert handler.read(key) is None
+
+
+ANONYMOUSLY_SHORT = Lifetimes(idle_s=100, absolute_s=1000, anonymous_idle_s=30)
+
+
+def test_a_session_without_a_user_has_its_own_idle_timeout(world):
+    handler, key, theirs = world.new_handler(lifetimes=ANONYMOUSLY_SHORT), new_key(), new_key()
+    handler.write(key, Change(set={"a": 1}, create=True))
+    handler.write(theirs, Change(set={"a": 1}, user="ada", create=True))
+    world.age(20)
+    for each in (key, theirs):
+        handler.write(each, Change())
+    world.age(35)
+
+    assert handler.read(key) is None
+    assert handler.read(theirs).ttl_s == pytest.approx(65, abs=5)
+
+
+def test_a_login_brings_the_idle_timeout_of_users(world):
+    handler, key, new = world.new_handler(lifetimes=ANONYMOUSLY_SHORT), new_key(), new_key()
+    handler.write(key, Change(set={"a": 1}, create=True))
+    handler.write(key, Change(user="ada", rotate_to=new))
+    world.age(35)
+
+    assert handler.read(new).extendable_s == pytest.approx(35, abs=5)
+
+
+def test_a_session_whose_user_is_forgotten_has_the_idle_timeout_of_one_without(world):
+    handler, key, new = world.new_handler(lifetimes=ANONYMOUSLY_SHORT), new_key(), new_key()
+    handler.write(key, Change(user="ada", create=True))
+    handler.write(key, Change(user=NOBODY, rotate_to=new))
+
+    assert handler.read(new).ttl_s == pytest.approx(30, abs=5)
 
 
 def test_a_touched_session_outlives_its_first_idle_timeout(world):

@@ -49,6 +49,43 @@ def test_a_login_sets_the_user(world, handler):
     assert handler.read(new).user == "ada"
 
 
+def test_a_second_user_gets_nothing_of_the_first(world, handler):
+    """Two people at one browser: the second logs in where the first did not log out."""
+    old, new = world.put("alice", diary="private"), new_key()
+    handler.write(old, Change(user="bob", rotate_to=new))
+
+    assert (handler.read(new).user, handler.read(new).data) == ("bob", {})
+
+
+def test_a_second_user_gets_nothing_of_the_first_without_a_new_key_either(world, handler):
+    key = world.put("alice", diary="private")
+    handler.write(key, Change(user="bob"))
+
+    assert (handler.read(key).user, handler.read(key).data) == ("bob", {})
+
+
+def test_a_second_user_keeps_what_comes_with_the_login(world, handler):
+    old, new = world.put("alice", n=7, list=[1], gone=1), new_key()
+    change = Change(set={"a": 1}, remove=frozenset({"gone"}), add=("n", 1), user="bob", rotate_to=new)
+
+    assert handler.write(old, change) == 1
+    assert handler.read(new).data == {"a": 1, "n": 1}
+
+
+def test_the_data_that_a_second_user_does_not_get_do_not_count_as_theirs(world):
+    old, new = world.put("alice", diary="x" * 2000), new_key()
+    world.new_handler(max_bytes=1000).write(old, Change(set={"a": 1}, user="bob", rotate_to=new))
+
+    assert world.new_handler().read(new).data == {"a": 1}
+
+
+def test_a_second_login_of_one_user_keeps_the_data(world, handler):
+    old, new = world.put("ada", a=1), new_key()
+    handler.write(old, Change(user="ada", rotate_to=new))
+
+    assert handler.read(new).data == {"a": 1}
+
+
 def test_a_rotation_without_a_user_keeps_who_was_logged_in(world, handler):
     old, new = world.put("ada", a=1), new_key()
     handler.write(old, Change(rotate_to=new))

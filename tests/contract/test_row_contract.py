@@ -214,6 +214,13 @@ def test_a_session_that_rotates_is_dead_under_the_old_key(foreigner, handler):
     assert gone.value.ended
 
 
+def test_a_rotation_to_another_user_leaves_the_data_behind(foreigner, handler):
+    key, after = created(foreigner, "alice"), new_key()
+
+    assert foreigner.run("rotate", key=key, new_key=after, user="bob") > 0
+    assert content(handler, after) == ({}, 2, "bob")
+
+
 def test_a_rotation_to_a_key_that_is_taken_changes_nothing(foreigner, handler):
     key, taken = created(foreigner), created(foreigner)
 

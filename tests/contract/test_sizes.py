@@ -3,7 +3,7 @@
 import pytest
 from worlds import content, new_key
 
-from hopproof.handler import Change, SessionRefused
+from hopproof.handler import NOBODY, Change, SessionRefused
 
 SMALL, LARGE = "x" * 48 * 1024, "x" * 80 * 1024
 
@@ -82,6 +82,46 @@ def test_a_list_grows_up_to_the_limit_and_no_further(world, handler):
 
     too_large(handler, key, Change(append=("list", quarter * 2)))
     assert len(handler.read(key).data["list"]) == 3
+
+
+# Sessions without a user may have a limit of their own: 8 KiB is recommended for the internet.
+
+ANONYMOUS = 8 * 1024
+
+
+def test_a_session_without_a_user_has_its_own_limit(world):
+    handler = world.new_handler(anonymous_max_bytes=ANONYMOUS)
+    too_large(handler, new_key(), Change(set={"a": "x" * 2 * ANONYMOUS}, create=True))
+    key = new_key()
+    handler.write(key, Change(set={"a": "x" * (ANONYMOUS // 2)}, create=True))
+
+    too_large(handler, key, Change(set={"b": "x" * ANONYMOUS}))
+    too_large(handler, key, Change(append=("c", "x" * ANONYMOUS)))
+
+
+def test_the_refusal_of_a_session_without_a_user_tells_its_own_limit(world):
+    handler, key = world.new_handler(anonymous_max_bytes=ANONYMOUS), world.put()
+
+    with pytest.raises(SessionRefused, match="would exceed 8192 bytes"):
+        handler.write(key, Change(set={"a": LARGE}))
+
+
+def test_a_user_has_the_limit_of_users(world):
+    handler = world.new_handler(anonymous_max_bytes=ANONYMOUS)
+    key = new_key()
+    handler.write(key, Change(set={"a": "x" * 2 * ANONYMOUS}, user="ada", create=True))
+    handler.write(key, Change(set={"b": "x" * 2 * ANONYMOUS}))
+
+    assert len(handler.read(key).data) == 2
+
+
+def test_the_limit_is_that_of_the_user_after_the_change(world):
+    handler, new = world.new_handler(anonymous_max_bytes=ANONYMOUS), new_key()
+    value = "x" * 2 * ANONYMOUS
+    handler.write(world.put(), Change(set={"a": value}, user="ada", rotate_to=new))
+
+    too_large(handler, new, Change(set={"b": 1}, user=NOBODY))
+    assert handler.read(new).data == {"a": value}
 
 
 # Sessions that are too large, because the limit was lowered.

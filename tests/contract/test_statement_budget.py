@@ -99,6 +99,15 @@ def test_logging_out_everywhere_costs_one_statement(sql_world):
     assert Counted(sql_world).statements(lambda handler: handler.end_user("ada")) == 1
 
 
+def test_a_login_beyond_the_limit_of_a_user_costs_two_statements_more_and_others_one(sql_world):
+    keys = [sql_world.put("ada") for _ in range(3)]
+
+    def limit(keep):
+        return Counted(sql_world).statements(lambda handler: handler.end_oldest_of_user("ada", keep, keys[0]))
+
+    assert (limit(3), limit(1)) == (1, 2)
+
+
 def test_listing_the_sessions_of_a_user_costs_one_statement(sql_world):
     assert Counted(sql_world).statements(lambda handler: handler.sessions_of_user("ada")) == 1
 

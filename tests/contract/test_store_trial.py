@@ -36,7 +36,7 @@ BROKEN = {
                 "        gain_s = ",
                 "        self.__dict__.setdefault('seen', {})[key] = text\n        gain_s = ",
             ),
-            ("json.loads(text), self", "json.loads(self.__dict__.get('seen', {}).get(key, text)), self"),
+            ("else json.loads(text)", "else json.loads(self.__dict__.get('seen', {}).get(key, text))"),
         ],
         "two servers",
         "changes of different keys by two servers both survive",
@@ -126,6 +126,7 @@ class Copied(MemoryHandler):
 # The example without what a store may lack.
 SMALLER = """
 del SQLiteHandler.sessions_of_user, SQLiteHandler.end_one_of_user, SQLiteHandler.end_user
+del SQLiteHandler.end_oldest_of_user
 del SQLiteWorld.unreachable_handler
 
 class SmallWorld(SQLiteWorld):

@@ -23,6 +23,7 @@ VERBS = {
     "sessions_of_user": lambda handler: handler.sessions_of_user("ada"),
     "end_one_of_user": lambda handler: handler.end_one_of_user("ada", new_key()),
     "end_user": lambda handler: handler.end_user("ada"),
+    "end_oldest_of_user": lambda handler: handler.end_oldest_of_user("ada", 1, new_key()),
     "clean": lambda handler: handler.clean(),
 }
 each_verb = pytest.mark.parametrize("verb", [pytest.param(verb, id=name) for name, verb in VERBS.items()])

@@ -42,7 +42,7 @@ def test_only_a_list_can_be_appended_to(world, handler):
 
 @pytest.mark.parametrize("verb", ["add", "append"])
 def test_a_change_that_counts_the_wrong_thing_changes_nothing(world, handler, verb):
-    key = world.put("ada", a=1, gone=2, text="abc")
+    key = world.put(a=1, gone=2, text="abc")
     before = content(handler, key)
 
     with pytest.raises(SessionRefused):

@@ -31,7 +31,8 @@ class World(Protocol):
     def new_handler(self, **settings: Any) -> SessionHandler:
         """Return an opened handler, as if on another server than all the others. Other threads call it, too.
 
-        settings: lifetimes, max_bytes, clean_grace_s; without them, as in hopproof.limits and with no grace.
+        settings: lifetimes, max_bytes, anonymous_max_bytes, clean_grace_s. Without them the handler has
+        those of hopproof.limits, and no grace.
         """
 
     def age(self, seconds: float) -> None:

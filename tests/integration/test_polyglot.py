@@ -135,6 +135,22 @@ def test_a_login_on_one_language_holds_on_every_server_and_ends_the_old_id(
 
 
 @pytest.mark.parametrize("kind", SERVER_KINDS)
+def test_a_second_user_on_one_browser_finds_nothing_of_the_first(deployment: Deployment, kind: str) -> None:
+    while True:
+        visitor = deployment.visitor()
+        visitor.login("alice")
+        visitor.put("diary", "private")
+        deployment.visitor().stateless()
+        if kind_of(visitor.login("bob")) == kind:
+            break
+    for answer in ask_every_server(deployment, visitor.show).values():
+        assert (answer.body["user"], answer.body["data"]) == ("bob", {})
+    visitor.put("diary", "mine")
+    visitor.login("bob")
+    assert visitor.show().body["data"] == {"diary": "mine"}
+
+
+@pytest.mark.parametrize("kind", SERVER_KINDS)
 def test_a_logout_on_one_language_ends_the_session_on_every_server(deployment: Deployment, kind: str) -> None:
     while True:
         visitor = deployment.visitor()
@@ -167,6 +183,88 @@ def test_logging_out_everywhere_ends_the_sessions_of_the_user_and_of_nobody_else
     for answer in ask_every_server(deployment, devices[1].show).values():
         assert answer.body["user"] is None
     assert stranger.show().body["user"] == f"{user}-too"
+
+
+def test_php_ends_more_sessions_of_a_user_than_one_statement_does(deployment: Deployment) -> None:
+    now = "UNIX_TIMESTAMP()"
+    while True:
+        user = f"many-{secrets.token_hex(4)}"
+        visitor = deployment.visitor()
+        visitor.login(user)
+        deployment.sql(
+            "INSERT INTO sessions (id, data, version, `user`, created_at, expires_at, absolute_at)"
+            " WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 999)"
+            f" SELECT UNHEX(SHA2(CONCAT('{user}', i), 256)), '{{}}', 1, '{user}', {now}, {now} + 600,"
+            f" {now} + 900 FROM n"
+        )
+        ended = visitor.logout_everywhere()
+        if kind_of(ended) == "php":
+            break
+    assert ended.body == {"ended": 1000}
+    living = f"SELECT COUNT(*) FROM sessions WHERE `user` = '{user}' AND data IS NOT NULL"
+    assert deployment.sql(living) == [["0"]]
+
+
+def in_php(deployment: Deployment, script: str, *arguments: str, **settings: str) -> str:
+    """Return the output of a PHP script in a server's container, which has the handler and its settings."""
+    loaded = "foreach (['Json', 'SessionHandler', 'Session'] as $file) { require \"/app/$file.php\"; }"
+    read = "['handler' => $handler] = require '/app/settings.php';"
+    command = ["php", "-r", f"{loaded} {read} {script}", *arguments]
+    done = deployment.containers("php")[0].exec_run(command, environment=settings)
+    return str(done.output.decode())
+
+
+def test_a_login_on_php_ends_the_oldest_session_beyond_the_limit(deployment: Deployment) -> None:
+    user = f"many-{secrets.token_hex(4)}"
+    devices = [deployment.visitor() for _ in range(3)]
+    for number, device in enumerate(devices):
+        device.login(user)
+        deployment.sql(
+            f"UPDATE sessions SET created_at = created_at - {10 - number}"
+            f" WHERE id = UNHEX('{device.session_key}')"
+        )
+    in_php(deployment, "$handler->login($handler->create_sid(), $argv[1]);", user, SESSIONS_PER_USER="2")
+    users = [device.show().body["user"] for device in devices]
+    assert users == [None, None, user]
+
+
+def test_php_keeps_anonymous_sessions_within_their_own_limits(deployment: Deployment) -> None:
+    script = """
+      $id = $handler->create_sid();
+      $handler->append($id, 'list', str_repeat('x', 5000));
+      try {
+          $handler->append($id, 'list', str_repeat('x', 5000));
+      } catch (Hopproof\\SessionRefused $refused) {
+          echo $refused->getMessage(), '; ';
+      }
+      $new = $handler->login($id, 'ada');
+      echo $handler->append($new, 'list', str_repeat('x', 5000)), ' ', $id, ' ', $new;
+    """
+    limits = {"SESSION_ANONYMOUS_MAX_BYTES": "8192", "SESSION_ANONYMOUS_IDLE_S": "600"}
+    told, _, rest = in_php(deployment, script, **limits).partition("; ")
+    length, _, new = rest.split(" ")
+    assert (told, length) == ("the session would exceed 8192 bytes", "2")
+    left = f"SELECT expires_at - created_at FROM sessions WHERE id = UNHEX(SHA2('{new}', 256))"
+    assert int(deployment.sql(left)[0][0]) >= 1800
+    anonymous = in_php(
+        deployment, "$id = $handler->create_sid(); $handler->add($id, 'n'); echo $id;", **limits
+    )
+    left = f"SELECT expires_at - created_at FROM sessions WHERE id = UNHEX(SHA2('{anonymous}', 256))"
+    assert deployment.sql(left) == [["600"]]
+
+
+@pytest.mark.parametrize(
+    ("setting", "raw"),
+    [
+        ("SESSION_IDLE_S", "9" * 20),
+        ("TOMBSTONE_S", "1"),
+        ("SESSION_COOKIE", "path"),
+        ("SESSION_COOKIE", "__Secure-sid"),
+        ("SESSION_ANONYMOUS_IDLE_S", "1801"),
+    ],
+)
+def test_php_refuses_the_settings_that_python_refuses(deployment: Deployment, setting: str, raw: str) -> None:
+    assert f"{setting}='{raw}'" in in_php(deployment, "", **{setting: raw})
 
 
 # Ids: unknown, malformed, ended
@@ -205,20 +303,19 @@ def test_reading_creates_no_row_and_sets_no_cookie_in_any_language(deployment: D
 
 # One request to a PHP application: it reads its session, which expires before it counts.
 READS_THEN_COUNTS = """
-require '/app/Json.php'; require '/app/SessionHandler.php'; require '/app/Session.php';
-['handler' => $handler] = require '/app/settings.php';
-$session = new Hopproof\\Session($handler, "session=$argv[1]");
-$session->start();
-session_abort();
-$password = trim(file_get_contents('/run/secrets/db_web_password'));
-$rows = Hopproof\\SessionHandler::connect('db', 3306, 'hopproof', 'web', $password, 2);
-$rows->exec("UPDATE sessions SET expires_at = created_at WHERE id = UNHEX('" . hash('sha256', $argv[1]) . "')");
-try {
-    $session->add('n');
-    echo 'counted';
-} catch (Hopproof\\SessionGone $gone) {
-    echo 'gone';
-}
+  $session = new Hopproof\\Session($handler, "session=$argv[1]");
+  $session->start();
+  session_abort();
+  $password = trim(file_get_contents('/run/secrets/db_web_password'));
+  $rows = Hopproof\\SessionHandler::connect('db', 3306, 'hopproof', 'web', $password, 2);
+  $key = hash('sha256', $argv[1]);
+  $rows->exec("UPDATE sessions SET expires_at = created_at WHERE id = UNHEX('$key')");
+  try {
+      $session->add('n');
+      echo 'counted';
+  } catch (Hopproof\\SessionGone $gone) {
+      echo 'gone';
+  }
 """
 
 
@@ -227,9 +324,7 @@ def test_a_session_that_expires_while_php_works_with_it_is_gone(
 ) -> None:
     visitor.add("n")
     assert visitor.session_id is not None
-    command = ["php", "-r", READS_THEN_COUNTS, visitor.session_id]
-    done = deployment.containers("php")[0].exec_run(command)
-    assert done.output.decode() == "gone"
+    assert in_php(deployment, READS_THEN_COUNTS, visitor.session_id) == "gone"
 
 
 def test_an_expired_session_is_dead_in_every_language(deployment: Deployment, visitor: Visitor) -> None:

@@ -123,8 +123,8 @@ MUTANTS = [
     ),
     Mutant(
         "the expiry moves backwards",
-        "LEAST(GREATEST(expires_at, UNIX_TIMESTAMP() + %(idle_s)s), absolute_at)",
-        "LEAST(UNIX_TIMESTAMP() + %(idle_s)s, absolute_at)",
+        "LEAST(GREATEST(expires_at, UNIX_TIMESTAMP() + {IDLE_S}), absolute_at)",
+        "LEAST(UNIX_TIMESTAMP() + {IDLE_S}, absolute_at)",
         "test_expiring.py -m mysql",
     ),
     Mutant(
@@ -135,8 +135,8 @@ MUTANTS = [
     ),
     Mutant(
         "a session is created by an upsert",
-        'VALUES (%(key)s, %(data)s, 1, %(user)s, {BEGINS})"',
-        'VALUES (%(key)s, %(data)s, 1, %(user)s, {BEGINS}) ON DUPLICATE KEY UPDATE data = %(data)s"',
+        '1, %(user)s, {BEGINS.format("%(user)s")})',
+        '1, %(user)s, {BEGINS.format("%(user)s")}) ON DUPLICATE KEY UPDATE data = %(data)s',
         "test_creating.py -m mysql",
     ),
     Mutant(
@@ -159,9 +159,27 @@ MUTANTS = [
     ),
     Mutant(
         "a replaced value counts towards the size",
-        '" - ".join(["OCTET_LENGTH(data) + %(grows_by)s", *replaced])',
-        '"OCTET_LENGTH(data) + %(grows_by)s"',
+        '" - ".join([f"OCTET_LENGTH({before}) + %(grows_by)s", *replaced])',
+        'f"OCTET_LENGTH({before}) + %(grows_by)s"',
         "test_sizes.py -m mysql",
+    ),
+    Mutant(
+        "a second user gets the data of the first",
+        "data = {} if change.leaves_data_behind(row.user) else row.data()",
+        "data = row.data()",
+        "test_rotating.py -m memory",
+    ),
+    Mutant(
+        "a second user gets the data of the first, in SQL",
+        '"IF(`user` IS NULL OR `user` = %(user)s, data, JSON_OBJECT())"',
+        '"data"',
+        "test_rotating.py -m mysql",
+    ),
+    Mutant(
+        "logging out everywhere stops after one batch",
+        "            if batch < MAX_ENDED_AT_ONCE:\n                return ended",
+        "            return ended",
+        "test_ending.py -m mysql",
     ),
     Mutant(
         "a count below zero comes back as a huge one",
@@ -208,8 +226,8 @@ MUTANTS = [
     ),
     Mutant(
         "a touch interval of zero is accepted",
-        'whole(env, "SESSION_TOUCH_S", limits.TOUCH_AFTER_S, unit="seconds")',
-        'whole(env, "SESSION_TOUCH_S", limits.TOUCH_AFTER_S, unit="seconds", least=0)',
+        'whole(env, "SESSION_TOUCH_S", limits.TOUCH_AFTER_S, unit="seconds", most=YEAR_S)',
+        'whole(env, "SESSION_TOUCH_S", limits.TOUCH_AFTER_S, unit="seconds", most=YEAR_S, least=0)',
         "test_config.py",
     ),
     Mutant(

@@ -13,7 +13,8 @@ from hopproof.session import Session
 
 @dataclass
 class RecordedHandler:
-    """calls: (verb, argument) of every call. is_down: every verb but open and close fails.
+    """calls: (verb, argument) of every call. is_down: every verb but open and close fails. failing: the verbs
+    that fail by themselves.
 
     broken: the keys of rows that break the row contract. before_write: called before each write, to
     act as another request.
@@ -22,6 +23,7 @@ class RecordedHandler:
     store: MemoryHandler = field(default_factory=MemoryHandler)
     calls: list[tuple[str, object]] = field(default_factory=list)
     is_down: bool = False
+    failing: frozenset[str] = frozenset()
     broken: set[bytes] = field(default_factory=set)
     before_write: Callable[[bytes], object] = lambda key: None
     opened: int = 0
@@ -67,6 +69,10 @@ class RecordedHandler:
         self._call("end_user", user)
         return self.store.end_user(user)
 
+    def end_oldest_of_user(self, user: str, keep: int, key: bytes) -> int:
+        self._call("end_oldest_of_user", (user, keep, key))
+        return self.store.end_oldest_of_user(user, keep, key)
+
     def clean(self) -> int:
         self._call("clean", None)
         return self.store.clean()
@@ -77,7 +83,7 @@ class RecordedHandler:
 
     def _call(self, verb: str, argument: object) -> None:
         self.calls.append((verb, argument))
-        if self.is_down:
+        if self.is_down or verb in self.failing:
             raise SessionStoreUnavailable("the test says so")
 
 
@@ -105,8 +111,10 @@ class Visit:
         self.store.write(key, Change(set=data, user=user, create=True))  # type: ignore[arg-type]
         return key
 
-    def session(self, key: bytes | None = None, touch_after_s: int = 60) -> Session:
-        return Session(self.handler, key, new_key, touch_after_s)
+    def session(
+        self, key: bytes | None = None, touch_after_s: int = 60, sessions_per_user: int = 0
+    ) -> Session:
+        return Session(self.handler, key, new_key, touch_after_s, sessions_per_user)
 
     def data(self, key: bytes | None) -> dict[str, object] | None:
         """Return the data stored now, or None if no session lives under the key."""

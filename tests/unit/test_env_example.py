@@ -65,6 +65,8 @@ def test_a_listed_setting_of_the_app_is_read(name: str) -> None:
         "STORE": "memcached",
         "CACHE": "memcached",
         "JANITOR_WINDOW": "22-6",
+        "TOMBSTONE_S": "90",
+        "SESSION_ANONYMOUS_IDLE_S": "90",
     }.get(name, "4")
     if name == "SESSION_IDLE_S":
         changed[name] = "1000"

@@ -17,6 +17,38 @@ def test_rotating_moves_the_session_and_ends_the_old_key(visit):
     assert visit.store.read(old) is None
 
 
+def test_a_login_after_another_user_shows_what_it_has_stored(visit):
+    """A route that reads, logs another user in, and goes on must not see the data that were left behind."""
+    session = visit.session(visit.put("alice", diary="private", n=1))
+    assert session["diary"] == "private"
+    session["greeting"] = "hello"
+    session.login("bob")
+
+    assert dict(session) == {"greeting": "hello"} == visit.data(session.key)
+    session["n"] = 2
+    session.save()
+    assert visit.data(session.key) == {"greeting": "hello", "n": 2}
+
+
+def test_a_login_ends_the_oldest_sessions_of_its_user_beyond_a_number(visit):
+    keys = []
+    for _ in range(3):
+        visit.now += 1
+        session = visit.session(None, sessions_per_user=2)
+        session.login("ada")
+        keys.append(session.key)
+
+    assert [visit.store.read(key) is not None for key in keys] == [False, True, True]
+
+
+def test_a_login_is_done_even_if_the_oldest_sessions_cannot_be_ended(visit):
+    session = visit.session(None, sessions_per_user=2)
+    visit.handler.failing = frozenset({"end_oldest_of_user"})
+    session.login("ada")
+
+    assert visit.store.read(session.key).user == "ada"
+
+
 def test_rotating_saves_the_changes_so_far_in_the_same_write(visit):
     session = visit.session(visit.put(a=1))
     session["b"] = 2

@@ -33,13 +33,15 @@ def test_the_settings_reach_the_handler(new_handler):
         SESSION_ABSOLUTE_S="200",
         TOMBSTONE_S="30",
         SESSION_MAX_BYTES="1000",
+        SESSION_ANONYMOUS_IDLE_S="90",
+        SESSION_ANONYMOUS_MAX_BYTES="500",
         STORE_DEADLINE_S="1.5",
         JANITOR_BATCH="7",
         JANITOR_PAUSE_MS="20",
     )()
 
-    assert handler.lifetimes == Lifetimes(idle_s=100, absolute_s=200, tombstone_s=30)
-    assert (handler.max_bytes, handler.deadline_s) == (1000, 1.5)
+    assert handler.lifetimes == Lifetimes(idle_s=100, absolute_s=200, tombstone_s=30, anonymous_idle_s=90)
+    assert (handler.max_bytes, handler.anonymous_max_bytes, handler.deadline_s) == (1000, 500, 1.5)
     assert (handler.clean_batch, handler.clean_pause_s) == (7, 0.02)
 
 

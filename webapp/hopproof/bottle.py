@@ -45,9 +45,10 @@ class SessionPlugin:
         touch_after_s: int = TOUCH_AFTER_S,
         on_error: Callable[[SessionError], None] = lambda error: None,
         answer_problem: Callable[[Problem], HTTPResponse] = problem_response,
+        sessions_per_user: int = 0,
     ) -> None:
         """on_error: called with each handler error that becomes an answer, which answer_problem makes."""
-        self.web = Web(new_handler, cookie or Cookie(), touch_after_s, on_error)
+        self.web = Web(new_handler, cookie or Cookie(), touch_after_s, on_error, sessions_per_user)
         self.answer_problem = answer_problem
 
     def apply(self, callback: Callable[..., Any], route: Route) -> Callable[..., Any]:

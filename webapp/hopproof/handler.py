@@ -90,11 +90,24 @@ class SessionRefused(SessionError):
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """When a session ends by itself. Seconds on the store's clock, never a server's."""
+    """When a session ends by itself. Seconds on the store's clock, never a server's.
+
+    anonymous_idle_s: the idle timeout of a session without a user; None: the same as with one.
+    """
 
     idle_s: int = limits.IDLE_S
     absolute_s: int = limits.ABSOLUTE_S
     tombstone_s: int = limits.TOMBSTONE_S
+    anonymous_idle_s: int | None = None
+
+    def idle_of(self, user: str | None) -> int:
+        """Return the idle timeout of a session of this user."""
+        return self.idle_s if user is not None or self.anonymous_idle_s is None else self.anonymous_idle_s
+
+
+def size_limit(user: str | None, max_bytes: int, anonymous_max_bytes: int | None) -> int:
+    """Return the most bytes in a session of this user. anonymous_max_bytes None: the same without a user."""
+    return max_bytes if user is not None or anonymous_max_bytes is None else anonymous_max_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +133,7 @@ class Change:
     as 0. append: (name, value) appends to a list, an absent one counts as empty.
     A name may occur in one of the four only.
     user: the user that the session belongs to from now on; NOBODY for none; None keeps the user.
+    A new user does not get the data of another one: they are left behind, and the session begins empty.
     create: the key is new; there is no session under it yet.
     rotate_to: the new key of the session. The old key is ended.
     expected_version: refuse with SessionConflict unless this is still the version.
@@ -157,6 +171,10 @@ class Change:
         if self.user is None:
             return before
         return self.user if isinstance(self.user, str) else None
+
+    def leaves_data_behind(self, before: str | None) -> bool:
+        """Return whether another user takes over a session of this one, so that its data are dropped."""
+        return isinstance(self.user, str) and before not in (None, self.user)
 
 
 _TOUCH = Change()
@@ -214,17 +232,27 @@ class SessionHandler(Protocol):
 
 
 class UserSessions(Protocol):
-    """Three more verbs: a user's own list of sessions, and "log out everywhere". A handler may lack them."""
+    """Four more verbs: a user's own list of sessions, and "log out everywhere". A handler may lack them."""
 
     def sessions_of_user(self, user: str) -> list[Listed]:
-        """Return all live sessions of the user, in no order."""
+        """Return the live sessions of the user, in no order; MAX_LISTED of them if there are more."""
 
     def end_one_of_user(self, user: str, key: bytes) -> bool:
         """End the session under key if it lives and is the user's, atomically; return whether it did."""
 
     def end_user(self, user: str) -> int:
-        """End every live session of the user and return how many there were."""
+        """End every live session of the user and return how many there were.
+
+        A store may do it in several steps. Then some may have ended when it raises SessionStoreUnavailable,
+        and a second call ends the others.
+        """
+
+    def end_oldest_of_user(self, user: str, keep: int, key: bytes) -> int:
+        """End the user's oldest sessions until so many live ones are left, the one under key among them.
+
+        Return how many ended: at most MAX_ENDED_AT_ONCE, so the next call may find more.
+        """
 
 
 class ListingHandler(SessionHandler, UserSessions, Protocol):
-    """A handler with all nine verbs."""
+    """A handler with all ten verbs."""

@@ -19,6 +19,13 @@ MAX_BYTES = 65536
 # The width of the column `user`.
 MAX_USER_BYTES = 64
 
+# Live sessions of one user; a login beyond them ends the oldest. More than a person has browsers.
+SESSIONS_PER_USER = 100
+# Sessions in the list of one user: all of them, unless a deployment sets no limit for a user.
+MAX_LISTED = 600
+# Rows that one statement ends, so that it stays far below the deadline.
+MAX_ENDED_AT_ONCE = 500
+
 # Rows per DELETE of clean, and seconds of pause after each: small enough for live traffic.
 CLEAN_BATCH = 100
 CLEAN_PAUSE_S = 0.05

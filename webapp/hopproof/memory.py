@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from . import limits
 from .applied import applied
-from .handler import Change, Json, Lifetimes, Listed, SessionConflict, SessionGone, Stored
+from .handler import Change, Json, Lifetimes, Listed, SessionConflict, SessionGone, Stored, size_limit
 
 
 @dataclass(slots=True)
@@ -35,6 +35,7 @@ class MemoryHandler:
 
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     max_bytes: int = limits.MAX_BYTES
+    anonymous_max_bytes: int | None = None
     clean_grace_s: int = 0
     now: Callable[[], float] = time.monotonic
     _rows: dict[bytes, _Row] = field(default_factory=dict)
@@ -62,7 +63,7 @@ class MemoryHandler:
 
     def write(self, key: bytes, change: Change) -> int | None:
         with self._lock:
-            row = self._created(key) if change.create else self._live(key)
+            row = self._created(key, change.user_after(None)) if change.create else self._live(key)
             if change.is_touch:
                 row.expires_at = self._touched(row)
                 return None
@@ -71,9 +72,11 @@ class MemoryHandler:
             if change.rotate_to in self._rows:
                 raise SessionConflict("the new key is taken")
 
-            texts, result = applied(change, row.data(), self.max_bytes)
-            row.texts = texts
-            row.user = change.user_after(row.user)
+            user = change.user_after(row.user)
+            data = {} if change.leaves_data_behind(row.user) else row.data()
+            max_bytes = size_limit(user, self.max_bytes, self.anonymous_max_bytes)
+            row.texts, result = applied(change, data, max_bytes)
+            row.user = user
             row.version += not change.create
             row.expires_at = self._touched(row)
             self._rows[key] = row
@@ -91,7 +94,7 @@ class MemoryHandler:
 
     def sessions_of_user(self, user: str) -> list[Listed]:
         with self._lock:
-            return [self._listed(key, self._rows[key]) for key in self._of_user(user)]
+            return [self._listed(key, self._rows[key]) for key in self._of_user(user)[: limits.MAX_LISTED]]
 
     def end_one_of_user(self, user: str, key: bytes) -> bool:
         with self._lock:
@@ -106,6 +109,15 @@ class MemoryHandler:
             for key in theirs:
                 self._rows[key] = self._tombstone()
             return len(theirs)
+
+    def end_oldest_of_user(self, user: str, keep: int, key: bytes) -> int:
+        with self._lock:
+            others = [other for other in self._of_user(user) if other != key]
+            newest_first = sorted(others, key=lambda other: self._rows[other].absolute_at, reverse=True)
+            beyond = newest_first[keep - 1 :][: limits.MAX_ENDED_AT_ONCE]
+            for other in beyond:
+                self._rows[other] = self._tombstone()
+            return len(beyond)
 
     def clean(self) -> int:
         with self._lock:
@@ -133,19 +145,20 @@ class MemoryHandler:
             raise SessionGone(ended=row is not None)
         return row
 
-    def _created(self, key: bytes) -> _Row:
+    def _created(self, key: bytes, user: str | None) -> _Row:
         if key in self._rows:
             raise SessionConflict("the new key is taken")
-        row = _Row(texts={}, user=None, expires_at=0, absolute_at=0)
+        row = _Row(texts={}, user=user, expires_at=0, absolute_at=0)
         self._start_lifetimes(row)
         return row
 
     def _start_lifetimes(self, row: _Row) -> None:
         row.absolute_at = self.now() + self.lifetimes.absolute_s
-        row.expires_at = min(self.now() + self.lifetimes.idle_s, row.absolute_at)
+        row.expires_at = min(self.now() + self.lifetimes.idle_of(row.user), row.absolute_at)
 
     def _touched(self, row: _Row) -> float:
-        return min(max(row.expires_at, self.now() + self.lifetimes.idle_s), row.absolute_at)
+        idle_until = self.now() + self.lifetimes.idle_of(row.user)
+        return min(max(row.expires_at, idle_until), row.absolute_at)
 
     def _tombstone(self) -> _Row:
         remembered_until = self.now() + self.lifetimes.tombstone_s

@@ -43,11 +43,16 @@ class Session(MutableMapping[str, Json]):
         key: bytes | None,
         new_key: Callable[[], bytes],
         touch_after_s: int = TOUCH_AFTER_S,
+        sessions_per_user: int = 0,
     ) -> None:
-        """key: of the visitor's cookie, None without a cookie. new_key: returns a key never used before."""
+        """key: of the visitor's cookie, None without a cookie. new_key: returns a key never used before.
+
+        sessions_per_user: a login ends the oldest sessions of its user beyond so many; 0: none.
+        """
         self._handler = handler
         self._new_key = new_key
         self._touch_after_s = touch_after_s
+        self._sessions_per_user = sessions_per_user
         self._is_sealed = False
         self._is_released = False
         # True once a route has read or changed the session: its answer depends on the cookie then.
@@ -174,9 +179,19 @@ class Session(MutableMapping[str, Json]):
         raise SessionConflict(f"{name!r} was overtaken {MAX_MODIFY_ATTEMPTS} times")
 
     def login(self, user: str) -> None:
-        """Make the session the user's, under a new key; the old key is ended, the data stay."""
-        self._write(replace(self._entries.change(), user=user, rotate_to=self._new_key()))
+        """Make the session the user's, under a new key; the old key is ended.
+
+        The data stay, unless they are those of another user: then only what this request has set is kept.
+        """
+        change = replace(self._entries.change(), user=user, rotate_to=self._new_key())
+        if change.leaves_data_behind(self._user):
+            self._entries = Entries()
+            for name, value in change.set.items():
+                self._entries.put(name, value)
+        self._write(change)
         self._user = user
+        if self._sessions_per_user and self.key is not None:
+            self._end_oldest(user, self.key)
 
     def forget_user(self) -> None:
         """Make the session an anonymous one, under a new key; the old key is ended, the data stay.
@@ -273,6 +288,13 @@ class Session(MutableMapping[str, Json]):
         result = self._write(change)
         assert result is not None, "a handler answers add and append with a result"
         return result
+
+    def _end_oldest(self, user: str, key: bytes) -> None:
+        try:
+            self._listing.end_oldest_of_user(user, self._sessions_per_user, key)
+        except SessionError as error:
+            # The login is done and has to reach the visitor; the next one ends what this one left.
+            log.warning("a user's oldest sessions were not ended: %s", error)
 
     def _rotate(self, user: Nobody | None) -> None:
         self._write(replace(self._entries.change(), user=user, rotate_to=self._new_key()))

@@ -163,6 +163,7 @@ class Web:
     """The sessions of one application. It has no state, and opens nothing before the first visit.
 
     touch_after_s: a visit that changes nothing extends the expiry at most this often.
+    sessions_per_user: a login ends the oldest sessions of its user beyond so many; 0: none.
     on_error: called once per request, with the error of the handler that became its answer.
     """
 
@@ -170,6 +171,7 @@ class Web:
     cookie: Cookie = Cookie()
     touch_after_s: int = TOUCH_AFTER_S
     on_error: Callable[[SessionError], None] = _ignore
+    sessions_per_user: int = 0
 
     def visit(self, cookie_header: str | None) -> Visit:
         """Return the session side of one request. The store is asked on the session's first use, not here."""
@@ -191,7 +193,7 @@ class Visit:
         self._settled: Settled | None = None
         handler = web.new_handler()
         handler.open()
-        self.session = Session(handler, self._key, self._new_key, web.touch_after_s)
+        self.session = Session(handler, self._key, self._new_key, web.touch_after_s, web.sessions_per_user)
 
     def settle(self, status: int) -> Settled:
         """Save the session, unless the status is 500 or above, and seal it. A second call changes nothing.

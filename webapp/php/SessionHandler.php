@@ -26,8 +26,10 @@ final class SessionHandler implements
 
     private const LIVE = 'data IS NOT NULL AND expires_at > UNIX_TIMESTAMP()';
     // Never backwards, and never beyond the absolute timeout.
-    private const TOUCHED = 'LEAST(GREATEST(expires_at, UNIX_TIMESTAMP() + :idle_s), absolute_at)';
-    private const STARTS_ANEW = 'UNIX_TIMESTAMP(), UNIX_TIMESTAMP() + LEAST(:idle_s, :absolute_s), UNIX_TIMESTAMP() + :absolute_s';
+    private const TOUCHED = 'LEAST(GREATEST(expires_at, UNIX_TIMESTAMP() + IF(`user` IS NULL, :anonymous_idle_s, :idle_s)),
+        absolute_at)';
+    private const STARTS_ANEW = 'UNIX_TIMESTAMP(), UNIX_TIMESTAMP() + LEAST(IF(:user IS NULL, :anonymous_idle_s, :idle_s),
+        :absolute_s), UNIX_TIMESTAMP() + :absolute_s';
     // Invariants of a live row, see docs/row-contract.md. A row that breaks one is neither read nor changed.
     private const INTACT = "JSON_VALID(data) AND JSON_TYPE(data) = 'OBJECT' AND version > 0
         AND created_at <= expires_at AND expires_at <= absolute_at";
@@ -41,15 +43,21 @@ final class SessionHandler implements
     private const CHANGE = 'UPDATE sessions SET version = %s, data = %s, expires_at = ' . self::TOUCHED . '
         WHERE id = UNHEX(:key) AND %s';
     // One statement: the row twice, once under the new id, and once under the old, where it becomes the tombstone.
-    // Why in this way: ROTATE in webapp/hopproof/mysql/changing.py.
+    // Why in this way: ROTATE in webapp/hopproof/mysql/changing.py. The data of another user are left behind.
     private const ROTATE = 'INSERT INTO sessions (id, version, data, `user`, created_at, expires_at, absolute_at)
-        SELECT IF(copy.is_new, UNHEX(:new_key), id), version + 1, data, :user, ' . self::STARTS_ANEW . '
+        SELECT IF(copy.is_new, UNHEX(:new_key), id), version + 1,
+          IF(`user` IS NULL OR `user` = :user, data, JSON_OBJECT()), :user, ' . self::STARTS_ANEW . '
         FROM sessions AS old JOIN (SELECT TRUE AS is_new UNION ALL SELECT FALSE) AS copy
         WHERE id = UNHEX(:key) AND ' . self::LIVE . ' AND ' . self::INTACT . ' FOR UPDATE
         ON DUPLICATE KEY UPDATE sessions.id = UNHEX(:key), sessions.data = NULL, sessions.`user` = NULL,
           sessions.expires_at = UNIX_TIMESTAMP() + :tombstone_s';
-    private const REASON = 'SELECT data IS NULL%s FROM sessions WHERE id = UNHEX(:key) AND expires_at > UNIX_TIMESTAMP()';
+    private const MAX_BYTES = 'IF(`user` IS NULL, :anonymous_max_bytes, :max_bytes)';
+    private const REASON = 'SELECT data IS NULL, `user` IS NULL%s FROM sessions WHERE id = UNHEX(:key) AND expires_at > UNIX_TIMESTAMP()';
     private const END = 'UPDATE sessions SET data = NULL, `user` = NULL, expires_at = UNIX_TIMESTAMP() + :tombstone_s WHERE ';
+    private const END_BATCH = 400;
+    private const END_SOME = self::END . '`user` = :user AND ' . self::LIVE . ' LIMIT ' . self::END_BATCH;
+    private const OLDEST = 'SELECT HEX(id) FROM (SELECT id, created_at FROM sessions WHERE `user` = :user AND ' . self::LIVE . '
+        AND id <> UNHEX(:key) LIMIT :some) AS some ORDER BY created_at DESC LIMIT ' . self::END_BATCH . ' OFFSET :others';
     // Checked by its text: MySQL's JSON_TYPE has another name for integers from 2^32 on, MariaDB's takes 1e16 for one.
     private const IS_INTEGER = "CAST(%s AS CHAR) REGEXP '^-{0,1}[0-9]{1,16}$'";
 
@@ -92,6 +100,9 @@ final class SessionHandler implements
         private readonly int $tombstoneS = 60,
         private readonly int $maxBytes = 65536,
         private readonly float $deadlineS = 2.5,
+        private readonly ?int $anonymousIdleS = null, // of a session without a user; null: as with one
+        private readonly ?int $anonymousMaxBytes = null,
+        private readonly int $sessionsPerUser = 100, // 0: any number
     ) {
     }
 
@@ -261,7 +272,11 @@ final class SessionHandler implements
         );
     }
 
-    /** Make the session the user's, under a new id, which it returns; the old id is ended, the data stay. */
+    /**
+     * Make the session the user's, under a new id, which it returns; the old id is ended.
+     *
+     * The data stay, unless they are those of another user: then the session begins empty.
+     */
     public function login(string $id, string $user): string
     {
         $is_new = $id === $this->made;
@@ -276,16 +291,47 @@ final class SessionHandler implements
             $this->inserted($new);
         }
         $this->user = $user;
+        if ($this->sessionsPerUser > 0) {
+            try {
+                $this->endOldest($user, $new);
+            } catch (SessionStoreUnavailable $error) {
+                // The login is done and has to reach the visitor; the next one ends what this one left.
+                error_log("a user's oldest sessions were not ended: {$error->getMessage()}");
+            }
+        }
         return $new;
     }
 
-    /** End every live session of the user and return how many there were. */
+    /**
+     * End every live session of the user and return how many there were.
+     *
+     * Many statements for many sessions: each locks few rows. With SessionStoreUnavailable some may be ended, and
+     * another call ends the others.
+     */
     public function endUser(string $user): int
     {
-        return $this->ask(self::END . '`user` = :user AND ' . self::LIVE, ['user' => $user])->rowCount();
+        $ended = 0;
+        do {
+            $batch = $this->ask(self::END_SOME, ['user' => $user])->rowCount();
+            $ended += $batch;
+        } while ($batch === self::END_BATCH);
+        return $ended;
     }
 
     // How it is done
+
+    /** End the user's sessions beyond the newest and this one. */
+    private function endOldest(string $user, string $id): void
+    {
+        $others = $this->sessionsPerUser - 1;
+        $values = ['user' => $user, 'key' => self::key($id), 'others' => $others, 'some' => $others + self::END_BATCH];
+        $keys = $this->ask(self::OLDEST, $values)->fetchAll(PDO::FETCH_COLUMN);
+        if ($keys !== []) {
+            sort($keys);
+            $these = implode(', ', array_map(fn ($key) => "UNHEX('$key')", $keys));
+            $this->ask(self::END . "id IN ($these) AND `user` = :user AND " . self::LIVE, ['user' => $user]);
+        }
+    }
 
     /** Return the only form of an id that is stored or logged. It is useless as a cookie. */
     private static function key(string $id): string
@@ -305,8 +351,8 @@ final class SessionHandler implements
     {
         $members = array_map(fn ($key) => self::name((string) $key) . ':' . $texts[$key], array_keys($texts));
         $data = '{' . implode(',', $members) . '}';
-        if (strlen($data) > $this->maxBytes) {
-            throw $this->tooLarge();
+        if (strlen($data) > $this->mostBytes($user === null)) {
+            throw $this->tooLarge($user === null);
         }
         $this->ask(self::CREATE, ['key' => self::key($id), 'data' => $data, 'user' => $user]);
         $this->inserted($id);
@@ -354,7 +400,7 @@ final class SessionHandler implements
     ): int {
         $conditions = ['broken' => self::INTACT] + $conditions;
         if (isset($values['grows_by'])) {
-            $conditions['too-large'] = "OCTET_LENGTH(data) + :grows_by$replaced <= :max_bytes";
+            $conditions['too-large'] = "OCTET_LENGTH(data) + :grows_by$replaced <= " . self::MAX_BYTES;
         }
         // LAST_INSERT_ID(n) makes n come back with the acknowledgement, which saves reading it. It is unsigned.
         $shift = Json::MAX_INTEGER;
@@ -383,10 +429,10 @@ final class SessionHandler implements
             return new SessionGone(ended: (bool) $row);
         }
         foreach (array_keys($conditions) as $number => $reason) {
-            if (!$row[$number + 1]) {
+            if (!$row[$number + 2]) {
                 return match ($reason) {
                     'broken' => new SessionBroken(self::key($id)),
-                    'too-large' => $this->tooLarge(),
+                    'too-large' => $this->tooLarge(isAnonymous: (bool) $row[1]),
                     'wrong-type' => new SessionRefused($reason, "the value of $key is of another kind", $key),
                 };
             }
@@ -394,16 +440,22 @@ final class SessionHandler implements
         return null;
     }
 
-    private function tooLarge(): SessionRefused
+    private function tooLarge(bool $isAnonymous): SessionRefused
     {
-        return new SessionRefused('too-large', "the session would exceed $this->maxBytes bytes");
+        return new SessionRefused('too-large', "the session would exceed {$this->mostBytes($isAnonymous)} bytes");
+    }
+
+    private function mostBytes(bool $isAnonymous): int
+    {
+        return $isAnonymous ? $this->anonymousMaxBytes ?? $this->maxBytes : $this->maxBytes;
     }
 
     /** Run one statement with those of the values that it names. */
     private function ask(string $sql, array $values): \PDOStatement
     {
         $values += ['idle_s' => $this->idleS, 'absolute_s' => $this->absoluteS, 'tombstone_s' => $this->tombstoneS,
-            'max_bytes' => $this->maxBytes];
+            'max_bytes' => $this->maxBytes, 'anonymous_idle_s' => $this->anonymousIdleS ?? $this->idleS,
+            'anonymous_max_bytes' => $this->mostBytes(true)];
         for ($repeats = 0; ; $repeats++) {
             try {
                 return $this->run($sql, $values);

@@ -92,8 +92,13 @@ class Upsert(Sabotaged):
         try:
             return self.inner.write(key, change)
         except SessionGone:
-            self.inner.connection.ask("DELETE FROM sessions WHERE id = %(key)s", key=key)
-            return self.inner.write(key, replace(change, create=True, rotate_to=None, expected_version=None))
+            change = replace(change, rotate_to=None, expected_version=None)
+            if self.inner.connection.ask(self.REVIVE, key=key).matched:
+                return self.inner.write(key, change)
+            return self.inner.write(key, replace(change, create=True))
+
+    REVIVE = """UPDATE sessions SET data = JSON_OBJECT(), created_at = UNIX_TIMESTAMP(),
+      expires_at = UNIX_TIMESTAMP() + 1800, absolute_at = UNIX_TIMESTAMP() + 43200 WHERE id = %(key)s"""
 
 
 class ExpiryOnlyInClean(Sabotaged):

@@ -29,6 +29,7 @@ from ..handler import (
     SessionGone,
     SessionStoreUnavailable,
     Stored,
+    size_limit,
 )
 from .cache import CacheUnavailable
 from .client import Memcached
@@ -54,6 +55,7 @@ class MemcachedHandler:
     clock: Clock
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     max_bytes: int = limits.MAX_BYTES
+    anonymous_max_bytes: int | None = None
     deadline_s: float = limits.DEADLINE_S
     _ends_at: float = 0.0
 
@@ -83,13 +85,16 @@ class MemcachedHandler:
         _asked(lambda: self._end(key))
 
     def sessions_of_user(self, user: str) -> list[Listed]:
-        return _asked(lambda: [self._listed(key, record) for key, record in self._of_user(user)[0]])
+        return _asked(lambda: [self._listed(*found) for found in self._of_user(user)[0][: limits.MAX_LISTED]])
 
     def end_one_of_user(self, user: str, key: bytes) -> bool:
         return _asked(lambda: self._end(key, user))
 
     def end_user(self, user: str) -> int:
         return _asked(lambda: self._end_user(user))
+
+    def end_oldest_of_user(self, user: str, keep: int, key: bytes) -> int:
+        return _asked(lambda: self._end_oldest(user, keep, key))
 
     def clean(self) -> int:
         """Return 0: memcached removes each item by itself, at its exptime."""
@@ -107,8 +112,9 @@ class MemcachedHandler:
 
     def _create(self, key: bytes, change: Change) -> int | None:
         now = self.clock.now()
-        texts, result = applied(change, {}, self.max_bytes)
-        record = self._started(Record(None, change.user_after(None), 0, 0), now)
+        user = change.user_after(None)
+        texts, result = applied(change, {}, self._size_limit(user))
+        record = self._started(Record(None, user, 0, 0), now)
         if record.user is not None:
             self._list(record.user, key, record)
         if not self.items.add(_session(key), record.text(texts), self._kept_s(record, now)):
@@ -167,8 +173,13 @@ class MemcachedHandler:
     def _changed(self, old: Record, change: Change) -> tuple[dict[str, str], int | None, Record]:
         if change.expected_version not in (None, old.version):
             raise SessionConflict(f"version {change.expected_version} is now {old.version}")
-        texts, result = applied(change, old.data or {}, self.max_bytes)
-        return texts, result, replace(old, user=change.user_after(old.user), version=old.version + 1)
+        user = change.user_after(old.user)
+        data = {} if change.leaves_data_behind(old.user) else old.data or {}
+        texts, result = applied(change, data, self._size_limit(user))
+        return texts, result, replace(old, user=user, version=old.version + 1)
+
+    def _size_limit(self, user: str | None) -> int:
+        return size_limit(user, self.max_bytes, self.anonymous_max_bytes)
 
     def _end(self, key: bytes, user: str | None = None) -> bool:
         """End the session; return False if there is none. user: its owner, None for any."""
@@ -197,6 +208,11 @@ class MemcachedHandler:
             if not found and (item.token if item else b"") == token:
                 return ended
         raise CacheUnavailable("the user kept logging in while every session was being ended")
+
+    def _end_oldest(self, user: str, keep: int, key: bytes) -> int:
+        others = [(other, record) for other, record in self._of_user(user)[0] if other != key]
+        others.sort(key=lambda found: found[1].absolute_at, reverse=True)
+        return sum(self._end(other, user) for other, _ in others[keep - 1 :][: limits.MAX_ENDED_AT_ONCE])
 
     # The list of a user's sessions: each key, with the latest time at which it can be alive
 
@@ -243,11 +259,14 @@ class MemcachedHandler:
     def _started(self, record: Record, now: float) -> Record:
         absolute_at = now + self.lifetimes.absolute_s
         return replace(
-            record, expires_at=min(now + self.lifetimes.idle_s, absolute_at), absolute_at=absolute_at
+            record,
+            expires_at=min(now + self.lifetimes.idle_of(record.user), absolute_at),
+            absolute_at=absolute_at,
         )
 
     def _touched(self, record: Record, now: float) -> float:
-        return min(max(record.expires_at, now + self.lifetimes.idle_s), record.absolute_at)
+        idle_until = now + self.lifetimes.idle_of(record.user)
+        return min(max(record.expires_at, idle_until), record.absolute_at)
 
     def _replace(self, key: bytes, text: bytes, token: bytes, record: Record, now: float) -> bool:
         return self.items.cas(_session(key), text, token, self._kept_s(record, now))

@@ -41,6 +41,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..handler import Change, Listed, ListingHandler, SessionError, SessionStoreUnavailable, Stored
+from ..limits import MAX_ENDED_AT_ONCE
 from .cache import Cache, CacheUnavailable, Item
 from .lookout import MARGIN_S, Lookout, Switch
 from .marks import MARK, mark_item, unmark_item
@@ -130,6 +131,12 @@ class CachedHandler:
                 self.destroy(session.key)
             ended += len(listed)
         raise SessionStoreUnavailable("the user kept logging in while every session was being ended")
+
+    def end_oldest_of_user(self, user: str, keep: int, key: bytes) -> int:
+        others = [session for session in self.inner.sessions_of_user(user) if session.key != key]
+        others.sort(key=lambda session: session.age_s)
+        beyond = others[keep - 1 :][:MAX_ENDED_AT_ONCE]
+        return sum(self.end_one_of_user(user, session.key) for session in beyond)
 
     def clean(self) -> int:
         return self.inner.clean()  # an expired session is not served from its copy either

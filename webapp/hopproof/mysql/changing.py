@@ -25,8 +25,14 @@ TOUCH = f"UPDATE sessions SET expires_at = {TOUCHED} WHERE id = %(key)s AND {LIV
 
 # NOBODY comes as an empty text and becomes NULL; NULL leaves the row's user as it is.
 USER = "NULLIF(COALESCE(%(user)s, `user`), '')"
+MAX_BYTES = f"IF({USER} IS NULL, %(anonymous_max_bytes)s, %(max_bytes)s)"
 
-# The version is assigned before the data, so a count still sees the old data.
+# The data that a change begins with: a new user does not get those of another one.
+DATA = "data"
+DATA_OF_THIS_USER = "IF(`user` IS NULL OR `user` = %(user)s, data, JSON_OBJECT())"
+
+# The version is assigned before the data, so a count still sees the old data. The user comes after the data,
+# which depend on the old one, and before the expiry, which depends on the new one.
 CHANGE = f"""UPDATE sessions
   SET version = {{version}}, data = {{data}}, `user` = {USER}, expires_at = {TOUCHED}
   WHERE id = %(key)s AND {{where}}"""
@@ -36,21 +42,22 @@ CHANGE = f"""UPDATE sessions
 # which is inserted, and as the old id, which is there already and so becomes the tombstone.
 # A new id that is taken would become one as well; made into the old id, it is a duplicate instead.
 ROTATE = f"""INSERT INTO sessions (id, version, data, `user`, created_at, expires_at, absolute_at)
-  SELECT IF(copy.is_new, %(new_key)s, id), {{version}}, {{data}}, {USER}, {BEGINS}
+  SELECT IF(copy.is_new, %(new_key)s, id), {{version}}, {{data}}, {USER}, {BEGINS.format(USER)}
   FROM sessions AS old JOIN (SELECT TRUE AS is_new UNION ALL SELECT FALSE) AS copy
   WHERE id = %(key)s AND {{where}} FOR UPDATE
   ON DUPLICATE KEY UPDATE sessions.id = %(key)s, sessions.data = NULL, sessions.`user` = NULL,
     sessions.expires_at = UNIX_TIMESTAMP() + %(tombstone_s)s"""
 
 # Run when a change matched no row: it tells which condition of the change the row does not meet.
-REASON = "SELECT data IS NULL{verdicts} FROM sessions WHERE id = %(key)s AND expires_at > UNIX_TIMESTAMP()"
+REASON = f"""SELECT data IS NULL, {MAX_BYTES}{{verdicts}}
+  FROM sessions WHERE id = %(key)s AND expires_at > UNIX_TIMESTAMP()"""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The SQL of all changes of one shape, with named parameters.
 
-    conditions: the meaning of each column of `reason` after the first.
+    conditions: the meaning of each column of `reason` after the first two.
     """
 
     change: str
@@ -61,16 +68,21 @@ class Plan:
 
 def plan_of(change: Change) -> Plan:
     """Return the SQL of a change that is no touch and creates nothing."""
-    expects = change.expected_version is not None
     return _plan(
-        len(change.set), len(change.remove), change.add is not None, change.append is not None, expects
+        len(change.set),
+        len(change.remove),
+        change.add is not None,
+        change.append is not None,
+        change.expected_version is not None,
+        isinstance(change.user, str),
     )
 
 
 # Composing the text takes longer than sending it.
 @lru_cache(maxsize=256)
-def _plan(sets: int, removes: int, adds: bool, appends: bool, expects: bool) -> Plan:
-    data, count, replaced = "data", None, []
+def _plan(sets: int, removes: int, adds: bool, appends: bool, expects: bool, names_user: bool) -> Plan:
+    before = DATA_OF_THIS_USER if names_user else DATA
+    data, count, replaced = before, None, []
     conditions: dict[Condition, str] = {"broken": INTACT}
     if expects:
         conditions["overtaken"] = "version = %(seen)s"
@@ -78,24 +90,24 @@ def _plan(sets: int, removes: int, adds: bool, appends: bool, expects: bool) -> 
         path = f"%(path{number})s"
         data = f"JSON_SET({data}, {path}, JSON_EXTRACT(%(value{number})s, '$'))"
         # The size of a replaced value is subtracted.
-        replaced.append(f"COALESCE(OCTET_LENGTH(JSON_EXTRACT(data, {path})), 0)")
+        replaced.append(f"COALESCE(OCTET_LENGTH(JSON_EXTRACT({before}, {path})), 0)")
     for number in range(removes):
         data = f"JSON_REMOVE({data}, %(gone{number})s)"
     if adds:
-        old = "JSON_EXTRACT(data, %(counter)s)"
+        old = f"JSON_EXTRACT({before}, %(counter)s)"
         count = f"COALESCE(CAST({old} AS SIGNED), 0) + %(n)s"
         data = f"JSON_SET({data}, %(counter)s, {count})"
         is_integer = IS_INTEGER.format(old)
         conditions["not countable"] = f"({old} IS NULL OR {is_integer}) AND ABS({count}) <= {MAX_INTEGER}"
     if appends:
-        items = "COALESCE(JSON_EXTRACT(data, %(list)s), JSON_ARRAY())"
+        items = f"COALESCE(JSON_EXTRACT({before}, %(list)s), JSON_ARRAY())"
         count = f"JSON_LENGTH({items}) + 1"
         data = f"JSON_SET({data}, %(list)s, JSON_ARRAY_APPEND({items}, '$', JSON_EXTRACT(%(item)s, '$')))"
         conditions["not a list"] = f"JSON_TYPE({items}) = 'ARRAY'"
     # Removing must always be possible, also from a session that exceeds a limit that was lowered later.
     if sets or adds or appends:
-        size = " - ".join(["OCTET_LENGTH(data) + %(grows_by)s", *replaced])
-        conditions["too large"] = f"{size} <= %(max_bytes)s"
+        size = " - ".join([f"OCTET_LENGTH({before}) + %(grows_by)s", *replaced])
+        conditions["too large"] = f"{size} <= {MAX_BYTES}"
     # LAST_INSERT_ID(n) makes n come back with the acknowledgement, which saves reading it.
     version = f"version + 1 + 0 * LAST_INSERT_ID({count})" if count else "version + 1"
     where = " AND ".join([LIVE, *conditions.values()])

@@ -23,7 +23,9 @@ from ..handler import (
     SessionRefused,
     SessionStoreUnavailable,
     Stored,
+    size_limit,
 )
+from ..limits import MAX_ENDED_AT_ONCE, MAX_LISTED
 from ..pool import Pool
 from .borrowed import Borrowed
 from .changing import TOUCH, Plan, first_data, parameters_of, plan_of, refusal, user_bytes
@@ -42,6 +44,7 @@ class MySQLHandler:
     pool: Pool[Connection]
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     max_bytes: int = limits.MAX_BYTES
+    anonymous_max_bytes: int | None = None
     deadline_s: float = limits.DEADLINE_S
     clean_batch: int = limits.CLEAN_BATCH
     clean_pause_s: float = limits.CLEAN_PAUSE_S
@@ -66,7 +69,7 @@ class MySQLHandler:
       FROM sessions WHERE id = %(key)s AND {LIVE}"""
 
     def read(self, key: bytes) -> Stored | None:
-        rows = self.connection.ask(self.READ, repeatable=True, key=key, idle_s=self.lifetimes.idle_s).rows
+        rows = self.connection.ask(self.READ, repeatable=True, key=key, **self._limits).rows
         if not rows:
             return None
         try:
@@ -82,7 +85,7 @@ class MySQLHandler:
         if change.create:
             return self._create(key, change)
         plan = plan_of(change)
-        parameters = parameters_of(change) | {"key": key, "max_bytes": self.max_bytes} | self._seconds
+        parameters = parameters_of(change) | {"key": key} | self._limits
         if change.is_touch:
             statement = TOUCH
         elif change.rotate_to is not None:
@@ -104,31 +107,35 @@ class MySQLHandler:
         rows = self.connection.ask(plan.reason, repeatable=True, **parameters).rows
         if not rows or rows[0][0] == b"1":
             return SessionGone(ended=bool(rows))
-        for condition, holds in zip(plan.conditions, rows[0][1:], strict=True):
+        _, max_bytes, *verdicts = rows[0]
+        for condition, holds in zip(plan.conditions, verdicts, strict=True):
             if holds != b"1":
-                return refusal(condition, change, parameters["key"], self.max_bytes)
+                return refusal(condition, change, parameters["key"], int(max_bytes))
         return None
 
     # A plain INSERT, never an upsert: an upsert would revive what a logout has just ended.
     CREATE = f"""INSERT INTO sessions (id, data, version, `user`, created_at, expires_at, absolute_at)
-      VALUES (%(key)s, %(data)s, 1, %(user)s, {BEGINS})"""
+      VALUES (%(key)s, %(data)s, 1, %(user)s, {BEGINS.format("%(user)s")})"""
 
     def _create(self, key: bytes, change: Change) -> int | None:
         text, result = first_data(change)
-        if len(text.encode()) > self.max_bytes:
-            raise SessionRefused.too_large(self.max_bytes)
-        user = user_bytes(change.user_after(None))
-        self.connection.ask(self.CREATE, key=key, data=text, user=user, **self._seconds)
+        user = change.user_after(None)
+        max_bytes = size_limit(user, self.max_bytes, self.anonymous_max_bytes)
+        if len(text.encode()) > max_bytes:
+            raise SessionRefused.too_large(max_bytes)
+        self.connection.ask(self.CREATE, key=key, data=text, user=user_bytes(user), **self._limits)
         return result
 
     @property
-    def _seconds(self) -> dict[str, Any]:
-        idle_s, absolute_s = self.lifetimes.idle_s, self.lifetimes.absolute_s
+    def _limits(self) -> dict[str, Any]:
+        """The values that statements need besides those of a change."""
         return {
-            "idle_s": idle_s,
-            "first_idle_s": min(idle_s, absolute_s),
-            "absolute_s": absolute_s,
+            "idle_s": self.lifetimes.idle_s,
+            "anonymous_idle_s": self.lifetimes.idle_of(None),
+            "absolute_s": self.lifetimes.absolute_s,
             "tombstone_s": self.lifetimes.tombstone_s,
+            "max_bytes": self.max_bytes,
+            "anonymous_max_bytes": size_limit(None, self.max_bytes, self.anonymous_max_bytes),
         }
 
     END = "UPDATE sessions SET data = NULL, `user` = NULL, expires_at = UNIX_TIMESTAMP() + %(tombstone_s)s"
@@ -138,7 +145,7 @@ class MySQLHandler:
         self.connection.ask(self.DESTROY, key=key, tombstone_s=self.lifetimes.tombstone_s)
 
     OF_USER = f"""SELECT id, UNIX_TIMESTAMP() - created_at, UNIX_TIMESTAMP() + %(idle_s)s - expires_at
-      FROM sessions WHERE `user` = %(user)s AND {LIVE}"""
+      FROM sessions WHERE `user` = %(user)s AND {LIVE} LIMIT {MAX_LISTED}"""
 
     def sessions_of_user(self, user: str) -> list[Listed]:
         idle_s = self.lifetimes.idle_s
@@ -152,15 +159,37 @@ class MySQLHandler:
         answer = self.connection.ask(self.END_ONE, user=user.encode(), key=key, tombstone_s=tombstone_s)
         return bool(answer.matched)
 
-    END_USER = f"{END} WHERE `user` = %(user)s AND {LIVE}"
+    # In batches: one statement for 60,000 sessions took the whole time of a request. For 300,000 it went on
+    # in the database after its visitor had got a 503.
+    END_USER = f"{END} WHERE `user` = %(user)s AND {LIVE} LIMIT {MAX_ENDED_AT_ONCE}"
 
     def end_user(self, user: str) -> int:
-        tombstone_s = self.lifetimes.tombstone_s
-        return self.connection.ask(self.END_USER, user=user.encode(), tombstone_s=tombstone_s).matched
+        ended, tombstone_s = 0, self.lifetimes.tombstone_s
+        while True:
+            batch = self.connection.ask(self.END_USER, user=user.encode(), tombstone_s=tombstone_s).matched
+            ended += batch
+            if batch < MAX_ENDED_AT_ONCE:
+                return ended
 
-    # A lock name holds for the whole server, so it contains the schema's name.
-    LOCK = "SELECT GET_LOCK(CONCAT(DATABASE(), '.sessions.clean'), 0)"
-    UNLOCK = "SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.sessions.clean'))"
+    # Two statements, because one that selects and ends would lock each session that it looks at.
+    OLDEST = f"""SELECT id FROM (SELECT id, created_at FROM sessions WHERE `user` = %(user)s AND {LIVE}
+        AND id <> %(key)s LIMIT %(some)s) AS some
+      ORDER BY created_at DESC LIMIT {MAX_ENDED_AT_ONCE} OFFSET %(others)s"""
+    END_THESE = f"{END} WHERE id IN %(keys)s AND `user` = %(user)s AND {LIVE}"
+
+    def end_oldest_of_user(self, user: str, keep: int, key: bytes) -> int:
+        theirs, others = user.encode(), keep - 1
+        some = others + MAX_ENDED_AT_ONCE
+        oldest = self.connection.ask(self.OLDEST, user=theirs, key=key, some=some, others=others).rows
+        if not oldest:
+            return 0
+        keys, tombstone_s = sorted(key for (key,) in oldest), self.lifetimes.tombstone_s
+        return self.connection.ask(self.END_THESE, keys=keys, user=theirs, tombstone_s=tombstone_s).matched
+
+    # A lock name holds for the whole server, so it tells the schema. The hash keeps it within 64 characters.
+    LOCK_NAME = "CONCAT('sessions.clean.', LEFT(SHA2(DATABASE(), 256), 40))"
+    LOCK = f"SELECT GET_LOCK({LOCK_NAME}, 0)"
+    UNLOCK = f"SELECT RELEASE_LOCK({LOCK_NAME})"
     # Two steps, because a DELETE by range locks rows that live requests are about to touch:
     # it deadlocked with them, also with a LIMIT; sorted primary keys did not.
     DUE = "expires_at <= UNIX_TIMESTAMP() - %(grace_s)s"

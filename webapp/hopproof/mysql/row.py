@@ -18,7 +18,10 @@ ROW_INVARIANTS = {
 }
 INTACT = " AND ".join(ROW_INVARIANTS.values())
 
+# The idle timeout, by the user of the row.
+IDLE_S = "IF(`user` IS NULL, %(anonymous_idle_s)s, %(idle_s)s)"
 # The expiry after a touch: never backwards, and never beyond the absolute timeout.
-TOUCHED = "LEAST(GREATEST(expires_at, UNIX_TIMESTAMP() + %(idle_s)s), absolute_at)"
-# created_at, expires_at and absolute_at of a session that begins now.
-BEGINS = "UNIX_TIMESTAMP(), UNIX_TIMESTAMP() + %(first_idle_s)s, UNIX_TIMESTAMP() + %(absolute_s)s"
+TOUCHED = f"LEAST(GREATEST(expires_at, UNIX_TIMESTAMP() + {IDLE_S}), absolute_at)"
+# created_at, expires_at and absolute_at of a session that begins now, for a user that comes as {0}.
+BEGINS = """UNIX_TIMESTAMP(), UNIX_TIMESTAMP() + LEAST(IF({0} IS NULL, %(anonymous_idle_s)s, %(idle_s)s),
+    %(absolute_s)s), UNIX_TIMESTAMP() + %(absolute_s)s"""

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from hopproof.handler import SessionConflict
 from hopproof.ijson import NotIJson, parse
+from hopproof.limits import MAX_LISTED
 from hopproof_operator.display import (
     RowLines,
     as_json,
@@ -137,9 +138,18 @@ def _end_user(operator: Operator, user: str, is_sure: bool) -> None:
         count = len(handler.sessions_of_user(user))
     if not count:
         raise Refused(f"{visible(user)} has no live session", exit_code=1)
-    _ask(operator, f"End {_sessions(count)} of {visible(user)}?", is_sure)
-    with operator.ending() as handler:
-        ended = handler.end_user(user)
+    more = "at least " if count == MAX_LISTED else ""
+    _ask(operator, f"End {more}{_sessions(count)} of {visible(user)}?", is_sure)
+    ended = 0
+    while True:
+        with operator.ending() as handler:
+            listed = handler.sessions_of_user(user)
+        if not listed:
+            break
+        for session in listed:
+            # One by one, each acknowledged: no number of sessions is too large for the time of one request.
+            with operator.ending() as handler:
+                ended += handler.end_one_of_user(user, session.key)
     print(f"ended {_sessions(ended)} of {visible(user)}")
 
 
