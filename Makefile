@@ -25,7 +25,7 @@ reload: ## Let the balancer use the changed loadbalancer/haproxy.cfg; a broken o
 	@infra/reload
 
 ##@ Load
-loadtest: ## Load the running stack with visitors that notice lost writes: USERS= DURATION= SHAPE= WORKERS= HOST= (1 min)
+loadtest: ## Load the running stack with visitors that notice lost writes: USERS= DURATION= SHAPE= WORKERS= TARGET= (1 min)
 	@loadtests/run
 
 loadtest-ui: ## Start the same visitors from Locust's page: http://127.0.0.1:8089

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,11 @@ Judge = Callable[[Any], Finding | None]
 FULL_CART = 40
 
 
+def trusting() -> ssl.SSLContext:
+    """Return the check of certificates: by the authority in TARGET_CA, or by those of this machine."""
+    return ssl.create_default_context(cafile=os.environ.get("TARGET_CA") or None)
+
+
 class LoadVisitor(FastHttpUser):
     """One browser with one tab: a cookie jar, and the promises that its owner was given."""
 
@@ -35,6 +41,7 @@ class LoadVisitor(FastHttpUser):
     connection_timeout = 5.0
     # Locust's default skips the check of certificates.
     insecure = False
+    ssl_context_factory = staticmethod(trusting)
 
     def on_start(self) -> None:
         self.begin()

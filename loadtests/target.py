@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import ssl
 import sys
 from http.client import HTTPException
 from http.cookiejar import CookieJar
 from typing import Any
-from urllib.request import HTTPCookieProcessor, Request, build_opener
+from urllib.request import HTTPCookieProcessor, HTTPSHandler, ProxyHandler, Request, build_opener
 
 TIMEOUT_S = 5
 
@@ -15,8 +17,10 @@ TIMEOUT_S = 5
 def complaint_about(url: str) -> str | None:
     """Return why the deployment at this URL cannot be loaded, None if it can. Leaves one session there."""
     if not url.startswith(("http://", "https://")):
-        return f"HOST={url!r} is not a URL; try HOST=http://127.0.0.1:8080"
-    browser = build_opener(HTTPCookieProcessor(CookieJar()))
+        return f"TARGET={url!r} is not a URL; try TARGET=http://127.0.0.1:8080"
+    tls = ssl.create_default_context(cafile=os.environ.get("TARGET_CA") or None)
+    # Never by a proxy, as Locust's visitors.
+    browser = build_opener(HTTPCookieProcessor(CookieJar()), HTTPSHandler(context=tls), ProxyHandler({}))
 
     def ask(method: str, path: str) -> Any:
         with browser.open(Request(url.rstrip("/") + path, method=method), timeout=TIMEOUT_S) as answer:
@@ -27,7 +31,7 @@ def complaint_about(url: str) -> str | None:
         counts = [ask("POST", "/api/session/counters/target")["value"] for _ in range(2)]
         data = ask("GET", "/api/session")["data"]
     except (OSError, HTTPException) as error:
-        return f"{url} does not answer: {error}; make up starts a deployment, HOST= names another"
+        return f"{url} does not answer: {error}; make up starts a deployment, TARGET= names another"
     except (ValueError, KeyError, TypeError) as error:
         return f"{url} answers, but does not speak the probe API ({type(error).__name__}: {error})"
     if not isinstance(server, str) or not isinstance(data, dict):

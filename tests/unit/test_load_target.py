@@ -1,4 +1,4 @@
-"""A load test that cannot start with this HOST says in one line why."""
+"""A load test that cannot start with this TARGET says in one line why."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def listen() -> Iterator[Listen]:
 
 
 def test_a_host_without_http_is_told_what_to_type() -> None:
-    assert "is not a URL; try HOST=http://" in (complaint_about("localhost:8080") or "")
+    assert "is not a URL; try TARGET=http://" in (complaint_about("localhost:8080") or "")
 
 
 def test_a_host_that_does_not_answer_is_told(listen: Listen) -> None:

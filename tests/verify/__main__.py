@@ -64,7 +64,10 @@ def main() -> int:
     if saboteur:
         return find(saboteur, guarantees, faults, seed)
     stack = Stack(
-        os.environ["COMPOSE_PROJECT_NAME"], os.environ["HOPPROOF_URL"], int(os.environ["WEB_REPLICAS"])
+        os.environ["COMPOSE_PROJECT_NAME"],
+        os.environ["HOPPROOF_URL"],
+        int(os.environ["WEB_REPLICAS"]),
+        os.environ.get("HOPPROOF_CA") or None,
     )
     names, faults = faults, at_hand(faults, stack.services)
     if not faults:

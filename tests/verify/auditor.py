@@ -13,7 +13,6 @@ from string import ascii_lowercase, ascii_uppercase, digits
 from verify.deployment import Stack
 from verify.history import Operation, Recorder
 from verify.table import count, plant, uproot
-from verify.visitor import Visitor
 
 PLANTED_ROWS = 300
 # Runs a janitor until it has had one pass, or another has.
@@ -80,7 +79,7 @@ class Auditor:
         before = count(self._stack, are_new)
         dice = random.Random(seed)
         for session_id in (None, "short", "x" * 5000, *(_forged(dice) for _ in range(20))):
-            Visitor(self._stack.url, session_id).show()
+            self._stack.visitor_with(session_id).show()
         self._record("rows-after-reading", before, lambda: count(self._stack, are_new))
 
     def count_rows_of_forged(self, forged_ids: list[str]) -> None:

@@ -15,7 +15,6 @@ from verify.history import Recorder
 from verify.kinds import KINDS, Kind
 from verify.scene import Scene
 from verify.tab import Tab
-from verify.visitor import Visitor
 
 
 class Crowd:
@@ -70,7 +69,7 @@ class Crowd:
         """Try every dead id once more, until every server has been asked."""
         wanted = self.scene.stack.server_names()
         for visit, session_id in self.scene.dead_ids:
-            visitor = Visitor(self.scene.stack.url, session_id)
+            visitor = self.scene.stack.visitor_with(session_id)
             role = visit.rpartition("-")[0]
             tab = Tab(self._recorder, visitor, role=role, visitor=f"{role}-replay", visit=visit, tab=20)
             asked: set[str] = set()

@@ -71,9 +71,11 @@ def readable_secrets(container: Container) -> list[str]:
 class Stack:
     """A deployment that runs: its address, its containers, its table."""
 
-    def __init__(self, project: str, url: str, servers: int) -> None:
+    def __init__(self, project: str, url: str, servers: int, ca: str | None = None) -> None:
+        """ca: the file of the authority behind an https URL, None for those that this machine trusts."""
         self.project = project
         self.url = url
+        self.ca = ca
         self.servers = servers
         self.docker = docker.from_env()
         # Compose's own variable: the file, and overlays on top of it.
@@ -174,10 +176,10 @@ class Stack:
         return True
 
     def visitor(self) -> Visitor:
-        return Visitor(self.url)
+        return Visitor(self.url, ca=self.ca)
 
-    def visitor_with(self, session_id: str) -> Visitor:
-        return Visitor(self.url, session_id)
+    def visitor_with(self, session_id: str | None) -> Visitor:
+        return Visitor(self.url, session_id, self.ca)
 
     def containers(self, service: str) -> list[Container]:
         """The containers of a service, stopped ones included, oldest first."""
@@ -231,13 +233,21 @@ class Stack:
 
 
 class Deployment(Stack):
-    """The stack of docker-compose.yml on a free port of 127.0.0.1, with the defaults of .env.example."""
+    """The stack of docker-compose.yml on free ports of 127.0.0.1, with the defaults of .env.example.
 
-    def __init__(self, folder: Path, run: str, servers: int = 3) -> None:
-        port = _free_port()
-        super().__init__(f"hopproof-test-{run}-{secrets.token_hex(3)}", f"http://127.0.0.1:{port}", servers)
+    tls: with TLS=self.
+    """
+
+    def __init__(self, folder: Path, run: str, servers: int = 3, *, tls: bool = False) -> None:
+        port, https_port = _free_port(), _free_port()
+        url = f"https://127.0.0.1:{https_port}" if tls else f"http://127.0.0.1:{port}"
+        ca = str(folder / "tls/ca.pem") if tls else None
+        super().__init__(f"hopproof-test-{run}-{secrets.token_hex(3)}", url, servers, ca)
         self.port = port
         self.folder = folder
+        if tls:
+            self.variables |= {"TLS": "self", "HTTPS_PORT": str(https_port)}
+            self.variables["COMPOSE_FILE"] += f":{ROOT / 'infra/tls/compose.yml'}"
         self.variables |= {
             "COMPOSE_PROJECT_NAME": self.project,
             "HTTP_PORT": str(port),
@@ -254,6 +264,7 @@ class Deployment(Stack):
         shutil.copy(os.environ["IMAGES_ENV"], self.folder / "images.env")
         self.script("infra/secrets")
         self._compose.start()
+        self.script("infra/tls/renew")
         self.wait_for_servers(self.servers)
         return self
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 import random
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from verify import table
 from verify.history import digest
@@ -151,13 +149,13 @@ def abort(scene: Scene, tab: Tab, dice: random.Random) -> None:
     """Ask and leave before the answer: the rest of an answer must not reach another visitor."""
     tab.do("set", "last", f"{tab.visit}|0")
     for _ in range(10):
-        address = urlsplit(tab.visitor.url)
         with (
             contextlib.suppress(OSError),
-            socket.create_connection((address.hostname, address.port), 5) as raw,
+            tab.visitor.connect() as raw,
         ):
-            cookie = f"session={tab.visitor.session_id}"
-            raw.sendall(f"GET /api/session HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n".encode())
+            cookie = f"{tab.visitor.cookie}={tab.visitor.session_id}"
+            request = f"GET /api/session HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n"
+            raw.sendall(request.encode())
             if dice.random() < 0.5:
                 raw.recv(20)
         tab.do("read")

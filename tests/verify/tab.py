@@ -48,5 +48,5 @@ class Tab:
 
     def with_id(self, session_id: str | None, number: int = 9, **differs: Any) -> Tab:
         """Return a tab with an id of its own, such as a dead or a forged one."""
-        visitor = Visitor(self.visitor.url, session_id)
+        visitor = self.visitor.with_id(session_id)
         return Tab(self._recorder, visitor, **self._who | {"tab": number} | differs)

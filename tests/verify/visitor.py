@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
+import ssl
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http.cookies import Morsel, SimpleCookie
 from itertools import pairwise
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
@@ -68,16 +70,19 @@ def _clears(morsel: Morsel[str]) -> bool:
 class Visitor:
     """Speaks the probe API through the balancer. Not for use by two threads at once."""
 
-    def __init__(self, url: str, session_id: str | None = None) -> None:
+    def __init__(self, url: str, session_id: str | None = None, ca: str | None = None) -> None:
+        """ca: the file of the authority behind an https URL, None for those that this machine trusts."""
         self.url = url
+        self.ca = ca
+        self.cookie = "__Host-session" if url.startswith("https:") else "session"
         self.history: list[Answer] = []
-        self._cookies = {} if session_id is None else {"session": session_id}
+        self._cookies = {} if session_id is None else {self.cookie: session_id}
         # One kept connection and no retries, so that each answer is seen as it came.
-        self._http = urllib3.PoolManager(maxsize=1, retries=False, timeout=TIMEOUT_S)
+        self._http = urllib3.PoolManager(maxsize=1, retries=False, timeout=TIMEOUT_S, ca_certs=ca)
 
     @property
     def session_id(self) -> str | None:
-        return self._cookies.get("session")
+        return self._cookies.get(self.cookie)
 
     @property
     def session_key(self) -> str:
@@ -87,7 +92,24 @@ class Visitor:
 
     def another_tab(self) -> Visitor:
         """A visitor with the same cookie as now, on connections of its own."""
-        return Visitor(self.url, self.session_id)
+        return self.with_id(self.session_id)
+
+    def with_id(self, session_id: str | None) -> Visitor:
+        """A visitor of the same deployment with this id."""
+        return Visitor(self.url, session_id, self.ca)
+
+    def connect(self, *protocols: str) -> socket.socket:
+        """Return a connection on which a test writes bytes of its own. Raises OSError.
+
+        protocols: offered in the handshake (ALPN), such as h2.
+        """
+        address = urlsplit(self.url)
+        raw = socket.create_connection((address.hostname, address.port), 5)
+        if address.scheme != "https":
+            return raw
+        context = ssl.create_default_context(cafile=self.ca)
+        context.set_alpn_protocols(list(protocols))
+        return context.wrap_socket(raw, server_hostname=address.hostname)
 
     def ask(
         self,

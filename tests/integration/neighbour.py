@@ -1,0 +1,60 @@
+"""A machine beside the balancer: a container on its outer network, with an address of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from docker.models.containers import Container
+
+from verify.deployment import Stack
+
+# Prints status, headers and body of one request as JSON. The balancer's service name is its host.
+ASK = """
+import http.client, json, sys
+method, path, headers, body = json.loads(sys.argv[1])
+connection = http.client.HTTPConnection("balancer", 8080, timeout=20)
+connection.request(method, path, body, headers)
+answer = connection.getresponse()
+print(json.dumps([answer.status, dict(answer.getheaders()), answer.read().decode()]))
+"""
+
+
+@dataclass
+class Neighbour:
+    container: Container
+
+    def run(self, program: str, *arguments: str) -> str:
+        """Run a Python program there and return its output."""
+        code, output = self.container.exec_run(["python", "-c", program, *arguments])
+        assert code == 0, output.decode()
+        return str(output.decode())
+
+    def ask(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: str | None = None
+    ) -> tuple[int, dict[str, str], str]:
+        """Send one request in the clear; return status, headers by lower-case names, and body."""
+        said: Any = json.loads(self.run(ASK, json.dumps([method, path, headers or {}, body])))
+        return said[0], {name.lower(): value for name, value in said[1].items()}, said[2]
+
+
+@contextlib.contextmanager
+def neighbour_of(stack: Stack) -> Iterator[Neighbour]:
+    """Let a neighbour in, until the context ends."""
+    container = stack.docker.containers.run(
+        f"{stack.project}/web",
+        ["sleep", "600"],
+        entrypoint=[],
+        detach=True,
+        network=f"{stack.project}_outside",
+        labels={"hopproof.test": os.environ["HOPPROOF_TEST_RUN"]},
+        remove=True,
+    )
+    try:
+        yield Neighbour(container)
+    finally:
+        container.remove(force=True)
