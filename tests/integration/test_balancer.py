@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
+import re
 import socket
 
 import pytest
@@ -25,24 +28,65 @@ def test_a_visitor_cannot_name_the_server(visitor: Visitor) -> None:
     assert "forged" not in answer.server
 
 
-@pytest.mark.parametrize(
-    ("request_line", "header"),
-    [
-        ("GET /api/session?" + "x" * 6000, "X: y"),
-        ("GET /api/session", "Cookie: " + "x" * 70_000),
-        ("get /", "X: y"),
-    ],
-)
-def test_what_gunicorn_cannot_read_is_problem_json_as_well(
-    deployment: Deployment, request_line: str, header: str
-) -> None:
+def answer_to(deployment: Deployment, request: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Send raw bytes; return status, headers by lower-case names, and body of the answer."""
     with socket.create_connection(("127.0.0.1", deployment.port), timeout=15) as raw:
-        raw.sendall(f"{request_line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n\r\n".encode())
-        answer = raw.makefile("rb").read()
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400 ")
-    assert b"x-served-by: balancer" in head.lower()
-    assert json.loads(body)["status"] == 400
+        with contextlib.suppress(OSError):  # refused before all of it was sent
+            raw.sendall(request)
+        answer = http.client.HTTPResponse(raw)
+        answer.begin()
+        headers = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, headers, answer.read()
+
+
+LOCAL = b" HTTP/1.1\r\nHost: localhost\r\n"
+UNREADABLE = {
+    "a query that gunicorn does not take": (400, b"GET /api/session?" + b"x" * 6000 + LOCAL),
+    "cookies that gunicorn does not take": (400, b"GET /" + LOCAL + b"Cookie: " + b"x" * 70_000 + b"\r\n"),
+    "a method in small letters": (400, b"get /" + LOCAL),
+    "no HTTP": (400, b"\x16\x03\x01 hello\r\n"),
+    "no host": (400, b"GET / HTTP/1.1\r\n"),
+    "no host in HTTP/1.0": (400, b"GET / HTTP/1.0\r\n"),
+    "an empty host": (400, b"GET / HTTP/1.1\r\nHost:\r\n"),
+    "two hosts": (400, b"GET /" + LOCAL + b"Host: 127.0.0.1\r\n"),
+    "three lines of cookies": (400, b"GET /" + LOCAL + b"Cookie: a=b\r\n" * 3),
+    "a long address": (414, b"GET /" + b"x" * 9000 + LOCAL),
+    "an address longer than a buffer": (414, b"GET /" + b"x" * 100_000 + LOCAL),
+    "the name of another site": (421, b"GET / HTTP/1.1\r\nHost: evil.example:8080\r\n"),
+    "an unknown coding": (422, b"POST /api/login" + LOCAL + b"Transfer-Encoding: gzip, chunked\r\n"),
+    "headers longer than a buffer": (431, b"GET /" + LOCAL + b"X: " + b"x" * 98_000 + b"\r\n"),
+}
+# The parser answers these before a request has a number.
+UNNUMBERED = {"no HTTP", "two hosts", "an address longer than a buffer", "an unknown coding"}
+UNNUMBERED |= {"headers longer than a buffer"}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_what_cannot_be_served_is_problem_json_of_the_balancer(deployment: Deployment, what: str) -> None:
+    expected, request = UNREADABLE[what]
+    status, headers, body = answer_to(deployment, request + b"Connection: close\r\n\r\n")
+    assert (status, json.loads(body)["status"]) == (expected, expected)
+    assert headers["content-type"] == "application/problem+json"
+    assert (headers["x-served-by"], headers["cache-control"]) == ("balancer", "no-store")
+    assert ("x-request-id" in headers) == (what not in UNNUMBERED)
+
+
+@pytest.mark.parametrize("host", ["localhost:8080", "shop.localhost", "LOCALHOST.", "[::1]:1", "balancer"])
+def test_the_names_of_this_machine_are_ours(visitor: Visitor, host: str) -> None:
+    assert visitor.ask("GET", "/api/stateless", headers={"Host": host}).status == 200
+
+
+def test_cookies_on_two_lines_are_read_as_one(deployment: Deployment, visitor: Visitor) -> None:
+    visitor.add("n")
+    cookies = f"Cookie: theme=dark\r\nCookie: session={visitor.session_id}\r\n"
+    request = b"POST /api/session/counters/n" + LOCAL + cookies.encode() + b"Content-Length: 0\r\n"
+    status, headers, body = answer_to(deployment, request + b"Connection: close\r\n\r\n")
+    assert (status, json.loads(body), headers.get("set-cookie")) == (200, {"value": 2}, None)
+
+
+def test_http_2_without_tls_is_refused(deployment: Deployment) -> None:
+    status, _, _ = answer_to(deployment, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9))
+    assert status == 400
 
 
 def test_a_visitor_gets_no_metrics_however_they_spell_the_path(visitor: Visitor) -> None:
@@ -96,6 +140,17 @@ def test_the_log_joins_request_server_and_slot(deployment: Deployment, visitor: 
     line = until(logged, f"a log line of request {request_id}")
     assert (line["status"], line["served_by"], line["path"]) == (200, answer.server, "/api/stateless")
     assert str(line["slot"]).startswith("web")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}", str(line["time"]))
+
+
+def test_a_long_address_is_logged_as_one_line(deployment: Deployment, visitor: Visitor) -> None:
+    request_id = visitor.ask("GET", "/api/stateless?" + '"' * 3900).request_id
+
+    def line() -> str | None:
+        lines = deployment.logs("balancer").splitlines()
+        return next((line for line in lines if str(request_id) in line), None)
+
+    assert json.loads(until(line, "its log line"))["path"].startswith("/api/stateless")
 
 
 def test_an_outage_is_logged_with_the_request_that_met_it(deployment: Deployment, visitor: Visitor) -> None:
@@ -117,7 +172,7 @@ def test_an_outage_is_logged_with_the_request_that_met_it(deployment: Deployment
 
 def test_a_slow_upload_is_cut_off_by_the_balancer_and_reaches_no_server(deployment: Deployment) -> None:
     with socket.create_connection(("127.0.0.1", deployment.port), timeout=15) as slow:
-        slow.sendall(b'PUT /api/session/data/x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"')
+        slow.sendall(b'PUT /api/session/data/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"')
         answer = slow.recv(65536)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"x-served-by: balancer" in answer.lower()

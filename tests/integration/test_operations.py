@@ -144,9 +144,7 @@ def test_two_reloads_at_once_fail_no_request(
 
 BROKEN = {
     "an error": CONFIGURATION + "\n    nonsense\n",
-    "a warning": CONFIGURATION.replace(
-        "    default_backend web\n", "    use_backend web if FALSE\n    http-request set-header X y\n"
-    ),
+    "a warning": CONFIGURATION + "\n    use_backend web if FALSE\n    http-request set-header X y\n",
     # Passes the check: an address of another machine fails only when HAProxy binds to it.
     "no such address": CONFIGURATION.replace("    bind :8404\n", "    bind :8404\n    bind 192.0.2.1:8404\n"),
 }

@@ -145,8 +145,9 @@ class Stack:
                 return False
             if service in SERVER_KINDS:
                 names.add(f"{service}-{container['Id'][:12]}")
-        processes = self.container("balancer").top()["Processes"]
-        if len(processes) > 2:  # the master and one worker; another one still finishes after a reload
+        commands = [process[-1] for process in self.container("balancer").top()["Processes"]]
+        # The master and one worker; another one still finishes after a reload.
+        if sum(command.startswith("haproxy ") for command in commands) > 2:
             return False
         if sum(name.startswith("web-") for name in names) != self.servers:
             return False

@@ -27,9 +27,10 @@ def balancer_reloaded(stack: Stack) -> Iterator[str]:
 
 
 def _workers(balancer: Container) -> set[int]:
-    """Return the ids of the worker processes: all but the master, the container's first process."""
-    (_, *processes) = sorted(int(row[1]) for row in balancer.top()["Processes"])
-    return set(processes)
+    """Return the ids of the worker processes: all of HAProxy but the first, which is the master."""
+    processes = [row for row in balancer.top()["Processes"] if row[-1].startswith("haproxy ")]
+    (_, *workers) = sorted(int(row[1]) for row in processes)
+    return set(workers)
 
 
 @contextlib.contextmanager
