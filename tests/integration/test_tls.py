@@ -16,10 +16,10 @@ from counting import CountingVisitors
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from neighbour import neighbour_of
 
 from verify.deployment import Deployment, ask_every_server, until
 from verify.hostile import http2_flood
+from verify.neighbour import neighbour_of
 from verify.visitor import Visitor
 
 

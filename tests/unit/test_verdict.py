@@ -30,7 +30,7 @@ EXCUSED = {
     "server-frozen": {502, 503, 504},
     "php-server-killed": {502, 503, 504},
     "balancer-restarted": {0, 502, 503, 504},
-} | {name: {503} for name, fault in FAULTS.items() if fault.takes == "store"}
+} | {name: {503} for name in ("database-killed", "database-frozen", "database-unreachable")}
 OUTAGES = [name for name, fault in FAULTS.items() if name in EXCUSED and fault.per_tab is None]
 
 
@@ -92,6 +92,11 @@ def test_a_killed_server_excuses_two_errors_of_each_tab() -> None:
 def test_an_outage_excuses_errors_as_long_as_it_lasts() -> None:
     story = [*WELL, *times(50, error(503))]
     assert {fault: judged(fault, story) for fault in OUTAGES} == dict.fromkeys(OUTAGES, ("held", None))
+
+
+def test_locked_tables_excuse_writes_and_no_reads() -> None:
+    assert judged("tables-locked", [*WELL, *times(50, me.add(status=503))]) == ("held", None)
+    assert judged("tables-locked", [*WELL, me.read(status=503)]) == ("broken", "read got 503")
 
 
 def test_a_refusal_is_a_right_answer_to_one_who_dares() -> None:

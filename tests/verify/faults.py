@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from verify.deployment import Stack
-from verify.strikes import balancer, database, janitor, memcached, servers
+from verify.strikes import balancer, clients, database, janitor, memcached, servers
 from verify.strikes.proof import Strike
 
 # Longer than any time-out on the way, so each request that waits for the frozen part gets an answer.
@@ -27,6 +27,7 @@ class Fault:
     hold_s: seconds that it lasts after it has struck.
     heals_itself: visitors are served again without the heal, so recovery counts from the strike.
     takes: the part that is away meanwhile.
+    spares: operations that go on: no answer to them is excused.
     needs: a service that must be there to be struck; not every stack has it.
     """
 
@@ -37,6 +38,7 @@ class Fault:
     hold_s: float = 3
     heals_itself: bool = True
     takes: Literal["nothing", "server", "balancer", "store", "cache"] = "nothing"
+    spares: frozenset[str] = frozenset()
     needs: str | None = None
 
 
@@ -48,9 +50,18 @@ def calm(stack: Stack) -> Iterator[str]:
 NO_SERVER = frozenset({502, 503, 504})
 
 
-def _outage(title: str, strike: Strike, hold_s: float = 3) -> Fault:
+def _outage(title: str, strike: Strike, hold_s: float = 3, *spares: str) -> Fault:
     """Return a fault of the database: visitors get 503 while it lasts, and none afterwards."""
-    return Fault(title, strike, frozenset({503}), None, hold_s, heals_itself=False, takes="store")
+    return Fault(
+        title,
+        strike,
+        frozenset({503}),
+        None,
+        hold_s,
+        heals_itself=False,
+        takes="store",
+        spares=frozenset(spares),
+    )
 
 
 def _of_memcached(title: str, strike: Strike, hold_s: float = 3) -> Fault:
@@ -74,8 +85,10 @@ FAULTS = {
     "database-killed": _outage("database killed", database.database_killed),
     "database-frozen": _outage("database frozen", database.database_frozen, hold_s=FROZEN_S),
     "database-unreachable": _outage("database unreachable", database.database_unreachable),
+    "tables-locked": _outage("tables locked", database.tables_locked, FROZEN_S, "read"),
     "janitor-storm": Fault("janitor storm", janitor.janitor_storm),
     "clocks-apart": Fault("clocks apart", servers.clocks_apart),
+    "hostile-client": Fault("one hostile client", clients.hostile_client, hold_s=10, heals_itself=False),
     "php-server-killed": Fault(
         "PHP server killed", servers.php_server_killed, NO_SERVER, per_tab=2, takes="server", needs="php"
     ),

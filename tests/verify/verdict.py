@@ -95,7 +95,7 @@ def _verdict(
 def _over_budget(fault: Fault, counted: list[Operation]) -> list[Violation]:
     """Return the answers that the fault does not excuse."""
     met = [o for o in counted if not_as_asked(o)]
-    strange = [o for o in met if o.status not in fault.statuses]
+    strange = [o for o in met if o.status not in fault.statuses or o.act in fault.spares]
     found = [Violation(f"{o.act} got {o.status or 'no answer'}", (o,)) for o in strange]
     if fault.per_tab is not None:
         per_tab = Counter((o.visit, o.tab) for o in met)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from verify.deployment import Stack, until
 from verify.strikes.proof import frozen, killed, proven
@@ -40,6 +41,33 @@ def database_unreachable(stack: Stack) -> Iterator[str]:
         if database not in network.containers:
             network.connect(database, aliases=["db"])
         _store_is_back(stack)
+
+
+# As a backup does it: no table takes writes as long as the connection stays. It ends by itself.
+LOCK, HOLD = "FLUSH TABLES WITH READ LOCK", "DO SLEEP(45)"
+
+
+@contextlib.contextmanager
+def tables_locked(stack: Stack) -> Iterator[str]:
+    visitor = stack.visitor()
+    visitor.add("n")
+    with ThreadPoolExecutor(1) as backup:
+        try:
+            backup.submit(stack.runs_sql, f"{LOCK}; {HOLD}")
+            until(lambda: _connections_that(stack, HOLD), "the tables are locked", 20)
+            write, read = visitor.add("n"), visitor.show()
+            proven((write.status, read.status) == (503, 200), f"a write {write.status}, a read {read.status}")
+            yield "the tables were locked: a write got 503, a read 200"
+        finally:
+            for connection in _connections_that(stack, LOCK) + _connections_that(stack, HOLD):
+                stack.sql(f"KILL {connection}")
+    until(lambda: visitor.add("n").status == 200, "a write succeeds again", 60)
+
+
+def _connections_that(stack: Stack, statement: str) -> list[str]:
+    """Return the connections whose current statement is this one."""
+    rows = stack.sql(f"SELECT id FROM performance_schema.processlist WHERE info = '{statement}'")
+    return [number for (number,) in rows]
 
 
 def _store_status(stack: Stack) -> int:

@@ -34,6 +34,15 @@ class Neighbour:
         assert code == 0, output.decode()
         return str(output.decode())
 
+    def start(self, program: str, *arguments: str) -> None:
+        """Start a Python program there, one at a time. It ends with the neighbour."""
+        shell = ["bash", "-c", 'exec python -uc "$@" >/tmp/said 2>&1', "-", program, *arguments]
+        self.container.exec_run(shell, detach=True)
+
+    def last_line(self) -> str:
+        """Return the last line that the started program has printed, empty if there is none."""
+        return str(self.container.exec_run(["tail", "-n", "1", "/tmp/said"])[1].decode().strip())
+
     def ask(
         self, method: str, path: str, headers: dict[str, str] | None = None, body: str | None = None
     ) -> tuple[int, dict[str, str], str]:
@@ -51,6 +60,8 @@ def neighbour_of(stack: Stack) -> Iterator[Neighbour]:
         entrypoint=[],
         detach=True,
         network=f"{stack.project}_outside",
+        # A machine of its own would leave this one's cores alone.
+        nano_cpus=500_000_000,
         labels={"hopproof.test": os.environ["HOPPROOF_TEST_RUN"]},
         remove=True,
     )
