@@ -1,29 +1,30 @@
 # shellcheck shell=bash
 # Settings for the scripts, by Compose's own rule: the environment wins over .env, and .env over the default.
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export HOPPROOF_STATE=${HOPPROOF_STATE:-$root/.state}
+# shellcheck source=infra/dotenv.sh
+. "$root/infra/dotenv.sh"
+# shellcheck source=infra/tls/settings.sh
+. "$root/infra/tls/settings.sh"
+
+# Settings that stay with a deployment: a later command without TLS=self must not take its TLS away. The word none ends
+# one of them.
+kept_names=(TLS TLS_NAMES TLS_CERTIFICATE TLS_KEY HTTPS_PORT HSTS_S TLS_PROXY_NETWORKS HTTP_NAMES)
 
 setting() { # setting NAME DEFAULT
   local value
   value=$(chosen "$1")
-  if [ -z "$value" ]; then value=$(sed -n "s/^$1=//p" "$HOPPROOF_STATE/kept" 2>/dev/null | tail -n 1); fi
+  case " ${kept_names[*]} " in
+    *" $1 "*)
+      if [ -z "$value" ]; then value=$(kept "$1"); fi
+      if [ "$value" = none ]; then value=; fi
+      ;;
+  esac
   printf '%s' "${value:-$2}"
 }
 
-# Prints the value in the environment or in .env, nothing if neither has one.
-chosen() { # chosen NAME
-  if [ -n "${!1:-}" ]; then
-    printf '%s' "${!1}"
-    return
-  fi
-  # As Compose reads it: without quotes, and without a comment behind the value.
-  sed -n "s/^$1=//p" "$root/.env" 2>/dev/null | tail -n 1 |
-    sed -e 's/[[:space:]]#.*$//' -e 's/[[:space:]]*$//' -e "s/^[\"']\(.*\)[\"']\$/\1/" || true
-}
-
-# Settings that stay with a deployment: a later command without TLS=self must not take its TLS away.
-kept_names=(TLS TLS_NAMES TLS_CERTIFICATE TLS_KEY HTTPS_PORT HSTS_S TLS_PROXY_NETWORKS)
+kept() { sed -n "s/^$1=//p" "$HOPPROOF_STATE/kept" 2>/dev/null | tail -n 1; }
 
 keep_choices() {
   local name
@@ -32,28 +33,16 @@ keep_choices() {
   mv "$HOPPROOF_STATE/kept.new" "$HOPPROOF_STATE/kept"
 }
 
-uses_tls() { [ "$(setting TLS off)" != off ]; }
-
-# Prints the URL of this deployment, as it is seen from this machine.
-deployment_url() {
-  local host
-  host=$(setting HTTP_ADDRESS 127.0.0.1)
-  host=${host#[}
-  host=${host%]}
-  case $host in
-    0.0.0.0 | ::) host=127.0.0.1 ;;
-    *:*) host=[$host] ;;
-  esac
-  if uses_tls; then
-    printf 'https://%s:%s' "$host" "$(whole_setting HTTPS_PORT 8443 1 65535 "port numbers")"
-  else
-    printf 'http://%s:%s' "$host" "$(whole_setting HTTP_PORT 8080 1 65535 "port numbers")"
-  fi
-}
-
-# Prints the file with the certificate of the CA that made the deployment's own, nothing if there is none.
-deployment_ca() {
-  if [ "$(setting TLS off)" = self ]; then printf '%s' "$HOPPROOF_STATE/tls/ca.pem"; fi
+# Only `up` replaces the balancer. A command that replaces servers alone would leave the two at odds.
+refuse_new_choices() {
+  local name new old
+  [ -f "$HOPPROOF_STATE/kept" ] || return 0
+  for name in "${kept_names[@]}"; do
+    new=$(setting "$name" "")
+    old=$(kept "$name")
+    [ "$new" = "$old" ] || [ "$new$old" = off ] ||
+      give_up "$name='$new' is new; the deployment runs with '$old'" "type first: make up $name=$(chosen "$name")"
+  done
 }
 
 uses_memcached() {
@@ -67,6 +56,14 @@ php_servers() {
 
 uses_profile() { # uses_profile NAME
   case ,$(setting PROFILES none), in *,"$1",*) ;; *) return 1 ;; esac
+}
+
+# Prints the parts of this deployment that infra/bare/images/ensure has to find an image for.
+base_images() {
+  printf 'python haproxy mysql'
+  if uses_memcached; then printf ' memcached'; fi
+  if uses_profile observe; then printf ' prometheus'; fi
+  if [ "$(php_servers)" -gt 0 ]; then printf ' php'; fi
 }
 
 # Puts the base images that infra/bare/images/ensure chose into the environment, where Compose and tests look.

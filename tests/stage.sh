@@ -3,7 +3,7 @@
 # Sourced. The sweep also runs after Ctrl-C: it removes containers by their label, and stops an engine that was
 # started here. Downloads stay: packages, base images, the environment.
 
-tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+tests=$(CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=infra/settings.sh
 . "$tests/../infra/settings.sh"
 cd "$root" || exit 1

@@ -28,6 +28,7 @@ done </proc/net/route)
 nobody=255.255.255.255
 sources() { # sources NAME DEFAULT
   local value=${!1-$2}
+  if [ "$value" = none ]; then value=; fi
   value=${value//,/ }
   value=${value//gateway/${gateway:-$nobody}}
   case $value in
@@ -39,9 +40,9 @@ sources() { # sources NAME DEFAULT
   export "$1=${value:-$nobody}"
 }
 sources LIMIT_FREE_SOURCES "gateway 127.0.0.0/8 ::1"
-if [ -n "${TLS_PROXY_NETWORKS:-}" ]; then TLS_PROXY=yes; else TLS_PROXY=no; fi
-export TLS_PROXY
 sources TLS_PROXY_NETWORKS ""
+if [ "$TLS_PROXY_NETWORKS" = "$nobody" ]; then TLS_PROXY=no; else TLS_PROXY=yes; fi
+export TLS_PROXY
 
 # The port in the secure address of a page. A proxy in front has the usual one.
 if [ "${TLS:-off}" = on ]; then HTTPS_SUFFIX=:$HTTPS_PORT; else HTTPS_SUFFIX=; fi

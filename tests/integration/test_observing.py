@@ -144,7 +144,10 @@ def test_without_a_table_the_crawler_says_so_and_stays(
     deployment: Deployment, prometheus: Prometheus
 ) -> None:
     start = ("infra/compose", "up", "--detach", "--wait", "--no-deps", "crawler")
-    ask = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9100', timeout=2).read().decode())"
+    ask = (
+        "import http.client as h; c = h.HTTPConnection('127.0.0.1', 9100, timeout=2); c.request('GET', '/'); "
+        "print(c.getresponse().read().decode())"
+    )
     deployment.script(*start, STORE="memcached")
 
     def asked() -> tuple[int, bytes]:

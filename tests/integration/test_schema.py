@@ -145,3 +145,12 @@ def test_the_operators_tool_may_look_end_and_clean_and_nothing_else(deployment: 
         ["GRANT SELECT, UPDATE ON `hopproof`.`cache_switch` TO `operator`@`%`"],
         [f"GRANT {ending} ON `hopproof`.`sessions` TO `operator`@`%`"],
     ]
+
+
+def test_a_database_that_runs_without_its_settings_is_refused(deployment: Deployment, schema: Path) -> None:
+    deployment.sql("SET GLOBAL innodb_lock_wait_timeout = 50")
+    try:
+        told = apply(deployment, schema, fails=True)
+    finally:
+        deployment.sql("SET GLOBAL innodb_lock_wait_timeout = 1")
+    assert "innodb_lock_wait_timeout = 50, and infra/mysql/my.cnf says 1" in told

@@ -27,6 +27,23 @@ NOT_SETTINGS = {
 }
 
 
+# `make up` keeps them, so the list has no value for them, and tells the default in words.
+KEPT = re.search(r"^kept_names=\((.+)\)$", (ROOT / "infra/settings.sh").read_text(), re.MULTILINE)[1].split()
+
+
+def are_listed(defaults: set[tuple[str, str]]) -> bool:
+    told = re.sub(r"\s+", " ", (ROOT / ".env.example").read_text())
+    kept = [value for name, value in defaults if name in KEPT]
+    return {(n, v) for n, v in defaults if n not in KEPT} <= LISTED.items() and all(
+        f"by default {value}" in told or f"{value} (the default)" in told for value in kept
+    )
+
+
+def test_a_setting_that_is_kept_has_no_value_in_the_list() -> None:
+    # A copy of the list would choose it again.
+    assert {LISTED[name] for name in KEPT} == {""}
+
+
 def test_every_variable_of_the_compose_files_is_listed() -> None:
     used = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE)) - NOT_SETTINGS
     assert used <= LISTED.keys()
@@ -40,14 +57,14 @@ def test_every_listed_setting_is_used() -> None:
 def test_the_defaults_of_the_compose_files_are_those_listed() -> None:
     # /dev/null is mounted where no file is named.
     defaults = set(re.findall(r"\$\{([A-Z_]+):-(?!/dev/null)([^}]+)\}", COMPOSE))
-    assert {(name, value) for name, value in defaults if name not in NOT_SETTINGS} <= LISTED.items()
+    assert are_listed({(name, value) for name, value in defaults if name not in NOT_SETTINGS})
 
 
 def test_the_defaults_of_the_scripts_are_those_listed() -> None:
     scripts = "".join(path.read_text() for path in (ROOT / "infra").iterdir() if path.is_file())
     defaults = re.findall(r"setting ([A-Z_]+) ([^\s)]+)", scripts)
     ours = {(name, value.strip('"')) for name, value in defaults if name not in {*NOT_SETTINGS, "NAME"}}
-    assert ours <= LISTED.items()
+    assert are_listed(ours)
 
 
 def test_the_app_reads_the_list_as_its_own_defaults() -> None:
