@@ -1,7 +1,7 @@
 # Every verb. Plain `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean logs ps sessions deploy scale reload loadtest loadtest-ui dev verify lint test compare screenshots \
-  bench bench-scale lock
+.PHONY: help up down clean logs ps sessions deploy scale reload update loadtest loadtest-ui dev verify lint test compare \
+  screenshots bench bench-scale lock
 
 ##@ Run
 up: ## Set up what is missing and start everything (3 min on a bare machine, 10 s afterwards)
@@ -20,6 +20,9 @@ deploy: ## Replace the web servers, one by one, after a change of the code or of
 scale: ## Run N web servers: make scale N=5 (10 s)
 	@test -n "$(N)" || { echo "say how many: make scale N=5" >&2; exit 2; }
 	@infra/scale "$(N)"
+
+update: ## Renew the base images and deploy servers on them; says what else needs make up (4 min)
+	@infra/update
 
 reload: ## Let the balancer use the changed loadbalancer/haproxy.cfg; a broken one is refused (7 s)
 	@infra/reload
