@@ -6,16 +6,20 @@ import time
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlsplit
 
 from bottle import Bottle, HTTPError, request, response
 
+from body import MAX_BODY_BYTES
 from health import add_health, add_metrics
 from hopproof.bottle import SessionPlugin
 from hopproof.web import PROBLEM_JSON, Problem
 from metrics import Metrics
 from page import CONTENT_SECURITY_POLICY, add_page, error_page
-from probe import MAX_BODY_BYTES, add_probe_api
+from probe import add_probe_api
 from problem import ProblemError, refused
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def build_app(
@@ -60,11 +64,23 @@ def refuse_cross_site() -> None:
     site = request.get_header("Sec-Fetch-Site")
     if site is None:  # an old browser, or a program
         origin = request.get_header("Origin")
-        is_ours = origin is None or origin.partition("://")[2] == request.get_header("Host")
+        # The scheme is the one that the balancer says.
+        scheme = request.get_header("X-Forwarded-Proto", request.environ["wsgi.url_scheme"])
+        is_ours = origin is None or is_same_origin(origin, f"{scheme}://{request.get_header('Host')}")
     else:
         is_ours = site in ("same-origin", "none")
     if not is_ours:
         raise refused(403, "cross-site", "Another site cannot change a session here.")
+
+
+def is_same_origin(one: str, other: str) -> bool:
+    """Say whether scheme, host and port are the same (RFC 6454). The port of a scheme may be left out."""
+    try:
+        parts = [urlsplit(origin) for origin in (one, other)]
+        origins = [(url.scheme, url.hostname, url.port or DEFAULT_PORTS.get(url.scheme)) for url in parts]
+    except ValueError:
+        return False
+    return None not in origins[0] and origins[0] == origins[1]
 
 
 def unchunk(environ: dict[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 
 from bottle import Bottle, request, response
@@ -10,6 +12,24 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from hopproof.handler import Json
 from metrics import Metrics
 from problem import refused
+
+
+def once_a_second(ask: Callable[[], bool], now: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
+    """Return a function that repeats the answer of `ask` for a second.
+
+    /healthz/store is public, and each question costs the store a query. Callers that come meanwhile wait.
+    """
+    lock = threading.Lock()
+    kept: list[tuple[float, bool]] = []
+
+    def answer() -> bool:
+        with lock:
+            if not kept or now() - kept[0][0] >= 1:
+                said = ask()
+                kept[:] = [(now(), said)]
+            return kept[0][1]
+
+    return answer
 
 
 def add_health(

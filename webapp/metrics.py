@@ -39,7 +39,7 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 # Written by hand: the library would keep a gauge per process, but this is one answer per scrape.
-STORE_ANSWERS = """# HELP hopproof_store_answers 1 if the session store answered during this scrape.
+STORE_ANSWERS = """# HELP hopproof_store_answers 1 if the session store answered, a second ago at most.
 # TYPE hopproof_store_answers gauge
 hopproof_store_answers {:d}
 """

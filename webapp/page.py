@@ -10,10 +10,10 @@ from typing import Any
 
 from bottle import Bottle, HTTPResponse, request, template
 
+from body import checked_user, form
 from hopproof.handler import Json, Listed, SessionGone
 from hopproof.session import Session
 from hopproof.web import Problem
-from probe import checked_user
 
 VIEWS = Path(__file__).parent / "views"
 LOOKUP = [str(VIEWS)]  # one list for good: Bottle caches templates by its identity
@@ -30,6 +30,7 @@ CONTENT_SECURITY_POLICY = (
 KEY = re.compile(r"[0-9a-f]{64}")
 
 TRAIL_LENGTH = 12
+MAX_COUNT = 10**9
 TEAS = ("Assam", "Darjeeling", "Earl Grey", "Gunpowder", "Lapsang", "Sencha")
 
 
@@ -37,15 +38,16 @@ def add_page(app: Bottle, server: str) -> None:
     @app.get("/")
     def page(session: Session) -> str:
         try:
-            # The one-line atomic read-modify-write: it runs again if another tab was faster.
-            visits = session.modify(
-                "visits", lambda before: one_more(before, server), {"count": 0, "trail": []}
-            )
+            if is_visit():
+                # The one-line atomic read-modify-write: it runs again if another tab was faster.
+                visits = session.modify("visits", lambda before: one_more(before, server), None)
+            else:
+                visits = one_more(session.get("visits"), server)
         except SessionGone:
             # Ended from another browser a moment ago: an anonymous visit, not saved under this cookie.
-            visits, cart, user = one_more({"count": 0, "trail": []}, server), {}, None
+            visits, cart, user = one_more(None, server), {}, None
         else:
-            cart, user = session.get("cart", {}), session.user
+            cart, user = cart_of(session.get("cart")), session.user
         # Made with the page, not by a script that polls: polling would keep unused sessions alive.
         sessions = [] if user is None else in_order(session.all_of_user(), session.key)
         address = request.get_header("Host", "localhost")
@@ -63,15 +65,16 @@ def add_page(app: Bottle, server: str) -> None:
 
     @app.post("/cart")
     def change_cart(session: Session) -> HTTPResponse:
-        tea = request.forms.getunicode("tea")
+        fields = form()
+        tea = fields.get("tea")
         if tea in TEAS:
-            pieces = -1 if request.forms.get("action") == "remove" else 1
+            pieces = -1 if fields.get("action") == "remove" else 1
             session.modify("cart", lambda cart: with_tea(cart, tea, pieces), {})
         return back_to_page()
 
     @app.post("/login")
     def log_in(session: Session) -> HTTPResponse:
-        session.login(checked_user(request.forms.getunicode("user", "").strip()))
+        session.login(checked_user(form().get("user", "").strip()))
         return back_to_page()
 
     @app.post("/logout")
@@ -81,7 +84,7 @@ def add_page(app: Bottle, server: str) -> None:
 
     @app.post("/end-session")
     def end_session(session: Session) -> HTTPResponse:
-        key = request.forms.getunicode("key", "")
+        key = form().get("key", "")
         if session.user is not None and KEY.fullmatch(key):
             session.destroy_one_of_user(bytes.fromhex(key))
         return back_to_page()
@@ -98,13 +101,37 @@ def back_to_page() -> HTTPResponse:
     return HTTPResponse(status=303, headers={"Location": "/"})
 
 
-def one_more(before: Any, server: str) -> Json:
-    return {"count": before["count"] + 1, "trail": [*before["trail"], server][-TRAIL_LENGTH:]}
+def is_visit() -> bool:
+    """Say whether a person asks. HEAD is for programs, and a page fetched ahead may never be shown."""
+    purpose = request.get_header("Sec-Purpose") or request.get_header("Purpose") or ""
+    return request.method == "GET" and "prefetch" not in purpose.lower()
 
 
-def with_tea(cart: Any, tea: str, pieces: int) -> Json:
-    count = cart.get(tea, 0) + pieces
-    return {name: n for name, n in {**cart, tea: count}.items() if n > 0}
+def one_more(before: Json, server: str) -> Any:
+    visits = visits_of(before)
+    return {"count": visits["count"] + 1, "trail": [*visits["trail"], server][-TRAIL_LENGTH:]}
+
+
+def with_tea(before: Json, tea: str, pieces: int) -> Json:
+    cart = cart_of(before)
+    return {name: n for name, n in {**cart, tea: cart.get(tea, 0) + pieces}.items() if n > 0}
+
+
+# The probe API may have stored anything under the page's names. The page goes on with what it understands.
+
+
+def visits_of(stored: Json) -> dict[str, Any]:
+    """Return the count of visits and their servers, both empty where something else is stored."""
+    match stored:
+        case {"count": int(count), "trail": list(trail)} if 0 <= count < MAX_COUNT:
+            return {"count": int(count), "trail": [name for name in trail if isinstance(name, str)]}
+    return {"count": 0, "trail": []}
+
+
+def cart_of(stored: Json) -> dict[str, int]:
+    """Return the packets by tea, without entries that are something else."""
+    cart = stored if isinstance(stored, dict) else {}
+    return {tea: n for tea, n in cart.items() if tea in TEAS and type(n) is int and 0 < n < MAX_COUNT}
 
 
 def in_order(sessions: list[Listed], this: bytes | None) -> list[Listed]:

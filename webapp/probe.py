@@ -6,13 +6,11 @@ from urllib.parse import unquote_to_bytes
 
 from bottle import Bottle, HTTPResponse, request
 
+from body import checked_user, json_body
 from hopproof.handler import Json, Listed
-from hopproof.ijson import NotIJson, parse
-from hopproof.limits import MAX_BYTES, MAX_USER_BYTES
 from hopproof.session import Session
-from problem import ProblemError, refused
+from problem import refused
 
-MAX_BODY_BYTES = MAX_BYTES
 MAX_NAME_LENGTH = 128
 
 
@@ -88,23 +86,6 @@ def in_list(listed: Listed, session: Session) -> Json:
     }
 
 
-def json_body() -> Json:
-    """Return the value in the request's body. Raises a 400 or 413 problem."""
-    if request.content_length > MAX_BODY_BYTES:
-        raise body_too_large()
-    body = request.body.read(MAX_BODY_BYTES + 1)
-    if len(body) > MAX_BODY_BYTES:
-        raise body_too_large()
-    try:
-        return parse(body)
-    except NotIJson as error:
-        raise refused(400, "not-i-json", f"The body is refused: {error}.") from error
-
-
-def body_too_large() -> ProblemError:
-    return refused(413, "too-large", f"A body has at most {MAX_BODY_BYTES} bytes.")
-
-
 def name_in_path(prefix: str) -> str:
     """Return the percent-decoded path after the prefix. Raises a 400 problem.
 
@@ -127,10 +108,3 @@ def name_in_path(prefix: str) -> str:
 
 def no_content() -> HTTPResponse:
     return HTTPResponse(status=204)
-
-
-def checked_user(name: Json) -> str:
-    """Return the name of a user. Raises a 400 problem."""
-    if not isinstance(name, str) or not 1 <= len(name.encode()) <= MAX_USER_BYTES:
-        raise refused(400, "bad-user", f"A user is a name of 1 to {MAX_USER_BYTES} bytes of UTF-8.")
-    return name

@@ -8,6 +8,7 @@ import socket
 import log
 from app import build_app
 from config import DRAINING, METRICS, read_config
+from health import once_a_second
 from hopproof.bottle import SessionPlugin
 from hopproof.handler import SessionStoreUnavailable
 from hopproof.web import Cookie
@@ -45,6 +46,6 @@ application = build_app(
     # The container's own id. A slot name of the balancer would pass to the next container.
     server=f"web-{socket.gethostname()}",
     is_draining=DRAINING.exists,
-    store_answers=store_answers,
+    store_answers=once_a_second(store_answers),
     metrics=metrics,
 )

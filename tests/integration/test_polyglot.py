@@ -465,6 +465,13 @@ def test_what_cannot_be_done_is_refused_by_every_language_in_the_same_words(
             403,
             "cross-site",
         ),
+        # Of another scheme and of another port; the balancer says http.
+        (
+            lambda: visitor.ask("POST", "/api/logout", headers=origin("https", deployment.port)),
+            403,
+            "cross-site",
+        ),
+        (lambda: visitor.ask("POST", "/api/logout", headers=origin("http", 80)), 403, "cross-site"),
     ]
     for ask, status, title in refusals:
         for server, answer in ask_every_server(deployment, ask).items():
@@ -472,6 +479,19 @@ def test_what_cannot_be_done_is_refused_by_every_language_in_the_same_words(
             assert answer.headers["Content-Type"] == "application/problem+json"
             assert answer.headers["Cache-Control"] == "no-store"
     assert visitor.show().body["data"] == {"text": "1", "largest": 2**53 - 1}
+
+
+def origin(scheme: str, port: int) -> dict[str, str]:
+    return {"Origin": f"{scheme}://127.0.0.1:{port}"}
+
+
+def test_a_page_of_our_own_is_let_in_by_every_language(deployment: Deployment, visitor: Visitor) -> None:
+    def ask() -> Answer:
+        return visitor.ask(
+            "POST", "/api/login", json={"user": "ada"}, headers=origin("http", deployment.port)
+        )
+
+    assert {answer.status for answer in ask_every_server(deployment, ask).values()} == {200}
 
 
 # At once, and when something breaks

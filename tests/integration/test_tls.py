@@ -181,7 +181,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=30))
+            .not_valid_after(now + datetime.timedelta(days=90))
             .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
         )
         if names:

@@ -18,6 +18,8 @@ const MAX_USER_BYTES = 64;
 const ELSEWHERE = '#^/(cart|login|logout|logout-everywhere|end-session|api/sessions(/[0-9a-f]{64})?)?$#D';
 // Exists while this container drains; see start.
 const DRAINING = '/dev/shm/draining';
+// The last answer of the table to /healthz/store, and its time.
+const STORE_ANSWER = '/dev/shm/store-answer';
 
 /** An answer that says what went wrong (RFC 9457). */
 final class Problem extends \RuntimeException
@@ -55,7 +57,9 @@ function answer(string $method, string $path, string $server, Session $session, 
             }
             return ['server' => $server];
         case 'GET /healthz/store':
-            $handler->validateId($handler->create_sid());
+            if (!store_answers($handler)) {
+                throw new Problem(503, 'store-unavailable', 'The session table does not answer.');
+            }
             return ['server' => $server];
         case 'GET /api/session':
             $session->start();
@@ -80,6 +84,27 @@ function answer(string $method, string $path, string $server, Session $session, 
         throw new Problem(405, 'method-not-allowed', "Not with $method.");
     }
     throw new Problem(404, 'not-found', 'Nothing is here.');
+}
+
+/** Say whether the table answers, as it was a second ago at most: everybody may ask, and a question costs a query. */
+function store_answers(SessionHandler $handler): bool
+{
+    $kept = fopen(STORE_ANSWER, 'c+');
+    flock($kept, LOCK_EX); // who comes meanwhile waits for this answer
+    [$at, $said] = explode(' ', stream_get_contents($kept), 2) + ['0', ''];
+    if (abs(microtime(true) - (float) $at) >= 1) {
+        try {
+            $handler->validateId($handler->create_sid());
+            $said = 'yes';
+        } catch (SessionError $error) {
+            error_log("session store unavailable: {$error->getMessage()}");
+            $said = 'no';
+        }
+        ftruncate($kept, 0);
+        rewind($kept);
+        fwrite($kept, microtime(true) . " $said");
+    }
+    return $said === 'yes';
 }
 
 function with_key(string $method, string $what, string $key, Session $session): ?array
@@ -142,7 +167,17 @@ function is_of_this_site(): bool
         return in_array($site, ['same-origin', 'none'], true);
     }
     $origin = $_SERVER['HTTP_ORIGIN'] ?? null; // an old browser, or a program
-    return $origin === null || preg_replace('#^.*?://#', '', $origin) === ($_SERVER['HTTP_HOST'] ?? '');
+    // The scheme is the one that the balancer says.
+    $ours = ($_SERVER['HTTP_X_FORWARDED_PROTO'] ?? 'http') . '://' . ($_SERVER['HTTP_HOST'] ?? '');
+    return $origin === null || (origin($origin) !== null && origin($origin) === origin($ours));
+}
+
+/** Return scheme, host and port in one spelling, null for what is no origin. The port of a scheme may be left out. */
+function origin(string $text): ?string
+{
+    $url = parse_url(strtolower($text));
+    $port = $url['port'] ?? ['http' => 80, 'https' => 443][$url['scheme'] ?? ''] ?? null;
+    return isset($url['scheme'], $url['host'], $port) ? "$url[scheme]://$url[host]:$port" : null;
 }
 
 function problem_of(SessionError $error): Problem
