@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from bottle import Bottle, HTTPError, request, response
 
+import events
 from body import MAX_BODY_BYTES
 from health import add_health, add_metrics
 from hopproof.bottle import SessionPlugin
@@ -70,6 +71,7 @@ def refuse_cross_site() -> None:
     else:
         is_ours = site in ("same-origin", "none")
     if not is_ours:
+        events.record("refused-origin", origin=request.get_header("Origin"), site=site)
         raise refused(403, "cross-site", "Another site cannot change a session here.")
 
 

@@ -83,6 +83,11 @@ class Metrics:
         )
         # All kinds start at 0: a rate needs a value from before the first error.
         self._errors = {error: errors.labels(kind) for error, kind in ERROR_KINDS.items()}
+        self._unknown = Counter(
+            "hopproof_unknown_ids",
+            "Requests with a cookie without a live session: made up, expired or ended.",
+            registry=self._registry,
+        )
         self._known: dict[tuple[Any, str, str], tuple[Counter, Histogram]] = {}
 
     def count_request(self, environ: dict[str, Any], status: str, seconds: float) -> None:
@@ -97,6 +102,9 @@ class Metrics:
 
     def count_error(self, error: SessionError) -> None:
         self._errors[type(error)].inc()
+
+    def count_unknown(self) -> None:
+        self._unknown.inc()
 
     def exposition(self, store_answers: bool) -> bytes:
         """Return everything in Prometheus's text format, and whether the store has just answered."""

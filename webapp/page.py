@@ -14,6 +14,7 @@ from body import checked_user, form
 from hopproof.handler import Json, Listed, SessionGone
 from hopproof.session import Session
 from hopproof.web import Problem
+from logins import end_one, log_in, log_out, log_out_everywhere
 
 VIEWS = Path(__file__).parent / "views"
 LOOKUP = [str(VIEWS)]  # one list for good: Bottle caches templates by its identity
@@ -73,26 +74,26 @@ def add_page(app: Bottle, server: str) -> None:
         return back_to_page()
 
     @app.post("/login")
-    def log_in(session: Session) -> HTTPResponse:
-        session.login(checked_user(form().get("user", "").strip()))
+    def login(session: Session) -> HTTPResponse:
+        log_in(session, checked_user(form().get("user", "").strip()))
         return back_to_page()
 
     @app.post("/logout")
-    def log_out(session: Session) -> HTTPResponse:
-        session.destroy()
+    def logout(session: Session) -> HTTPResponse:
+        log_out(session)
         return back_to_page()
 
     @app.post("/end-session")
     def end_session(session: Session) -> HTTPResponse:
         key = form().get("key", "")
         if session.user is not None and KEY.fullmatch(key):
-            session.destroy_one_of_user(bytes.fromhex(key))
+            end_one(session, bytes.fromhex(key))
         return back_to_page()
 
     @app.post("/logout-everywhere")
-    def log_out_everywhere(session: Session) -> HTTPResponse:
+    def logout_everywhere(session: Session) -> HTTPResponse:
         if session.user is not None:
-            session.destroy_all_of_user()
+            log_out_everywhere(session)
         return back_to_page()
 
 

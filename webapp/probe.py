@@ -9,6 +9,7 @@ from bottle import Bottle, HTTPResponse, request
 from body import checked_user, json_body
 from hopproof.handler import Json, Listed
 from hopproof.session import Session
+from logins import end_one, log_in, log_out, log_out_everywhere
 from problem import refused
 
 MAX_NAME_LENGTH = 128
@@ -45,18 +46,18 @@ def add_probe_api(app: Bottle, server: str) -> None:
     def login(session: Session) -> dict[str, Json]:
         body = json_body()
         name = body.get("user") if isinstance(body, dict) else None
-        session.login(checked_user(name))
+        log_in(session, checked_user(name))
         return {"user": name}
 
     @app.post("/api/logout")
     def logout(session: Session) -> HTTPResponse:
-        session.destroy()
+        log_out(session)
         return no_content()
 
     @app.post("/api/logout-everywhere")
     def logout_everywhere(session: Session) -> dict[str, Json]:
         require_login(session)
-        return {"ended": session.destroy_all_of_user()}
+        return {"ended": log_out_everywhere(session)}
 
     @app.get("/api/sessions")
     def list_sessions(session: Session) -> dict[str, Json]:
@@ -67,7 +68,7 @@ def add_probe_api(app: Bottle, server: str) -> None:
     @app.delete("/api/sessions/<key:re:[0-9a-f]{64}>")
     def end_session(key: str, session: Session) -> HTTPResponse:
         require_login(session)
-        if not session.destroy_one_of_user(bytes.fromhex(key)):
+        if not end_one(session, bytes.fromhex(key)):
             raise refused(404, "no-such-session", "No live session of yours has this key.")
         return no_content()
 

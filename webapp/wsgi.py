@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
+import events
 import log
 from app import build_app
 from config import DRAINING, METRICS, read_config
@@ -42,6 +43,7 @@ application = build_app(
         metrics.count_error,
         ProblemError,
         config.sessions_per_user,
+        events.unknown_ids(metrics.count_unknown),
     ),
     # The container's own id. A slot name of the balancer would pass to the next container.
     server=f"web-{socket.gethostname()}",

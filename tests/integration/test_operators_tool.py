@@ -21,6 +21,10 @@ def test_an_operator_finds_a_users_sessions_and_ends_them_on_every_server(deploy
     assert {row["key"] for row in listed(deployment, "grace")} == {grace.session_key, elsewhere.session_key}
     done = deployment.script("infra/sessions", "end", "--user", "grace", "--yes")
     assert "ended 2 sessions of grace" in done.stdout
+    *_, line = (deployment.folder / "operator.jsonl").read_text().splitlines()
+    event = json.loads(line)
+    assert event["arguments"] == ["end", "--user", "grace", "--yes"]
+    assert (event["event"], event["status"]) == ("operator", 0)
     assert listed(deployment, "grace") == []
     shown = ask_every_server(deployment, grace.show).values()
     assert {answer.body["user"] for answer in shown} == {None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from verify.deployment import Deployment, ask_every_server, freeze, readable_sec
 from verify.faults import FAULTS
 from verify.guarantees import GUARANTEES
 from verify.matrix import line
+from verify.strikes.database import tables_locked
 from verify.trial import QUICK, strike
 from verify.verdict import column
 from verify.visitor import SERVER_KINDS, Answer, Visitor
@@ -494,6 +496,51 @@ def test_a_page_of_our_own_is_let_in_by_every_language(deployment: Deployment, v
     assert {answer.status for answer in ask_every_server(deployment, ask).values()} == {200}
 
 
+def events_of(deployment: Deployment, kind: str, request_id: str | None) -> list[dict[str, object]]:
+    """Return the security events of a request, without the fields that name it, its time and its logger."""
+
+    def lines() -> list[dict[str, object]]:
+        logged = [line for line in deployment.logs(kind).splitlines() if f'"{request_id}"' in line]
+        return [line for line in map(json.loads, logged) if "event" in line]
+
+    told = until(lines, f"an event of request {request_id}", 10)
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", str(line["time"])) for line in told)
+    unlike = ("time", "request_id", "logger", "message", "level")
+    return [{name: line[name] for name in line.keys() - set(unlike)} for line in told]
+
+
+@pytest.mark.parametrize("kind", SERVER_KINDS)
+def test_every_language_tells_the_security_events(deployment: Deployment, kind: str) -> None:
+    def events(visitor: Visitor, act: Callable[[], Answer]) -> list[dict[str, object]]:
+        return events_of(deployment, kind, asked_of(kind, act).request_id)
+
+    visitor = visitor_of(deployment, kind, lambda visitor: visitor.login("ada"))
+    key = visitor.session_key[:12]
+    told = events(visitor, lambda: visitor.login("grace"))
+    assert [line.keys() for line in told] == [{"event", "key", "user", "before"}]
+    assert (told[0]["event"], told[0]["user"], told[0]["key"]) == ("login", "grace", visitor.session_key[:12])
+    assert key != told[0]["key"]
+
+    other = visitor.another_tab()
+    headers = {"Origin": "https://evil.example"}
+    refused = events(visitor, lambda: visitor.ask("POST", "/api/logout", headers=headers))
+    assert refused == [{"event": "refused-origin", "origin": "https://evil.example"}]
+
+    key = visitor.session_key[:12]
+    asked_of(kind, visitor.show)
+    ended = events(visitor, lambda: deployment.visitor_with(other.session_id).logout())
+    assert ended == [{"event": "logout", "key": key}]
+    assert events(visitor, other.show) == [{"event": "unknown-id", "key": key}]
+
+    def log_out_everywhere() -> Answer:
+        everywhere = deployment.visitor()
+        everywhere.login("ada-of-the-events")
+        return everywhere.logout_everywhere()
+
+    (line,) = events(visitor, log_out_everywhere)
+    assert (line["event"], line["user"], line["ended"]) == ("logout-everywhere", "ada-of-the-events", 1)
+
+
 # At once, and when something breaks
 
 
@@ -577,3 +624,14 @@ def test_every_guarantee_holds_with_php_servers_under(deployment: Deployment, fa
     cells = column(fault, FAULTS[fault], trial, GUARANTEES)
     assert [line(cell) for cell in cells if cell.verdict not in ("held", "n/a")] == []
     assert {o.server.partition("-")[0] for o in trial.run.history} >= set(SERVER_KINDS)
+
+
+def test_while_tables_are_locked_php_refuses_a_write_in_time_and_goes_on_reading(
+    deployment: Deployment, visitor: Visitor
+) -> None:
+    visitor.add("n")
+    with tables_locked(deployment):
+        answer = asked_of("php", lambda: visitor.add("n"))
+        assert (answer.status, answer.body["title"]) == (503, "store-unavailable")
+        assert answer.seconds < 3
+        assert asked_of("php", visitor.show).status == 200

@@ -9,6 +9,7 @@ from bottle import Bottle
 from recorded import RecordedHandler, Visit
 from wsgi_client import Browser
 
+import events
 from app import build_app
 from hopproof.bottle import SessionPlugin
 from hopproof.web import Cookie
@@ -31,7 +32,12 @@ class Site:
     def __post_init__(self) -> None:
         metrics = Metrics()
         self.app = build_app(
-            SessionPlugin(lambda: self.handler, on_error=metrics.count_error, answer_problem=ProblemError),
+            SessionPlugin(
+                lambda: self.handler,
+                on_error=metrics.count_error,
+                answer_problem=ProblemError,
+                on_unknown=events.unknown_ids(metrics.count_unknown),
+            ),
             server="web-test",
             is_draining=lambda: self.is_draining,
             store_answers=lambda: not self.handler.is_down,

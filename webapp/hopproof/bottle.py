@@ -46,9 +46,15 @@ class SessionPlugin:
         on_error: Callable[[SessionError], None] = lambda error: None,
         answer_problem: Callable[[Problem], HTTPResponse] = problem_response,
         sessions_per_user: int = 0,
+        on_unknown: Callable[[bytes], None] = lambda key: None,
     ) -> None:
-        """on_error: called with each handler error that becomes an answer, which answer_problem makes."""
-        self.web = Web(new_handler, cookie or Cookie(), touch_after_s, on_error, sessions_per_user)
+        """on_error: called with each handler error that becomes an answer, which answer_problem makes.
+
+        The other parameters are those of Web.
+        """
+        self.web = Web(
+            new_handler, cookie or Cookie(), touch_after_s, on_error, sessions_per_user, on_unknown
+        )
         self.answer_problem = answer_problem
 
     def apply(self, callback: Callable[..., Any], route: Route) -> Callable[..., Any]:

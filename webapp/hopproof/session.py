@@ -57,6 +57,8 @@ class Session(MutableMapping[str, Json]):
         self._is_released = False
         # True once a route has read or changed the session: its answer depends on the cookie then.
         self.was_used = False
+        # True once the store has found no live session under the visitor's key.
+        self.was_unknown = False
         self._start(key)
 
     def _start(self, key: bytes | None) -> None:
@@ -268,7 +270,9 @@ class Session(MutableMapping[str, Json]):
             raise RuntimeError("the request is over; read the session before the answer has been sent")
         stored = self._handler.read(self.key)
         self._was_read = True
-        if stored is not None:
+        if stored is None:
+            self.was_unknown = True
+        else:
             self._was_live = True
             self._user = stored.user
             self._extendable_s = stored.extendable_s
@@ -312,6 +316,7 @@ class Session(MutableMapping[str, Json]):
                 seen = change.expected_version
                 self._version = seen + 1 if seen is not None and seen == self._version else None
             except SessionGone as gone:
+                self.was_unknown = True
                 # The session ended lately or during this request: the visitor has a newer cookie or none.
                 # Otherwise the id is forged or long dead: a new session starts, as without a cookie.
                 if gone.ended or self._was_live:

@@ -154,7 +154,7 @@ class Settled:
     problem: Problem | None
 
 
-def _ignore(error: SessionError) -> None:
+def _ignore(_: object) -> None:
     pass
 
 
@@ -165,6 +165,7 @@ class Web:
     touch_after_s: a visit that changes nothing extends the expiry at most this often.
     sessions_per_user: a login ends the oldest sessions of its user beyond so many; 0: none.
     on_error: called once per request, with the error of the handler that became its answer.
+    on_unknown: called once per request, with the key of a cookie that names no live session.
     """
 
     new_handler: Callable[[], SessionHandler]
@@ -172,6 +173,7 @@ class Web:
     touch_after_s: int = TOUCH_AFTER_S
     on_error: Callable[[SessionError], None] = _ignore
     sessions_per_user: int = 0
+    on_unknown: Callable[[bytes], None] = _ignore
 
     def visit(self, cookie_header: str | None) -> Visit:
         """Return the session side of one request. The store is asked on the session's first use, not here."""
@@ -241,6 +243,8 @@ class Visit:
 
     def _seal(self, problem: Problem | None) -> Settled:
         self.session.seal()
+        if self._key is not None and self.session.was_unknown:
+            self._web.on_unknown(self._key)
         key, cookie, set_cookie = self.session.key, self._web.cookie, None
         if key != self._key:
             set_cookie = cookie.clearing_header() if key is None else cookie.header(self._new_ids[key])

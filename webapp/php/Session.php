@@ -12,7 +12,10 @@ namespace Hopproof;
  */
 final class Session
 {
-    private readonly ?string $id;
+    /** The first well-formed id in the cookie. */
+    public readonly ?string $id;
+    /** True once the table had no live session under that id. */
+    public private(set) bool $wasUnknown = false;
     private bool $isEnded = false;
 
     /** @param string $cookieHeader as it came: $_COOKIE would decode what Python takes as it is */
@@ -49,6 +52,7 @@ final class Session
             'cache_limiter' => '',
             'gc_probability' => 0,
         ]);
+        $this->wasUnknown = $this->id !== null && !$this->handler->wasLive;
     }
 
     /** Write the changes of $_SESSION. Call it before the first byte of the body. */
@@ -113,6 +117,7 @@ final class Session
         try {
             return $verb($this->id ?? $this->handler->create_sid());
         } catch (SessionGone $gone) {
+            $this->wasUnknown = $this->id !== null;
             if ($gone->ended || $this->handler->wasLive) {
                 throw $gone; // lately, or during this request: the visitor has a newer cookie or none
             }

@@ -65,11 +65,13 @@ final class SessionHandler implements
     // Deadlock and lock wait: the server has undone the statement and says so, so repeating it is safe.
     private const UNDONE = [1213, 1205];
     private const MAX_REPEATS = 2;
+    // The share of the time budget that must be left when a statement begins: it may wait for a lock, or for its answer.
+    private const SHARE_LEFT = 0.4;
     // Not the primary any more, or leaving: another connection may lead to the server that took over.
     private const LEADS_ELSEWHERE = [1053, 1290, 1792, 1836, 1927, 3032, 3100, 6400];
 
     // Set at connect, because a server's globals may be anything. Why each: SESSION_SETTINGS in webapp/hopproof/mysql/database.py.
-    private const SET_SESSION = "SET SESSION autocommit = 1, innodb_lock_wait_timeout = 1, lock_wait_timeout = 2,
+    private const SET_SESSION = "SET SESSION autocommit = 1, innodb_lock_wait_timeout = 1, lock_wait_timeout = 1,
         sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', sql_select_limit = 18446744073709551615,
         sql_safe_updates = 0, sql_big_selects = 1";
     private const SET_TRANSACTION = 'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE';
@@ -478,7 +480,7 @@ final class SessionHandler implements
     {
         $this->endsAt = $this->endsAt ?: microtime(true) + $this->deadlineS;
         $this->connection ??= ($this->connect)();
-        if (microtime(true) > $this->endsAt) {
+        if (microtime(true) + self::SHARE_LEFT * $this->deadlineS > $this->endsAt) {
             throw new SessionStoreUnavailable("the $this->deadlineS s that a request may wait are used up");
         }
         $statement = $this->connection->prepare($sql);

@@ -9,6 +9,7 @@ namespace Hopproof;
 require __DIR__ . '/Json.php';
 require __DIR__ . '/SessionHandler.php';
 require __DIR__ . '/Session.php';
+require __DIR__ . '/events.php';
 
 const MAX_BODY_BYTES = 65536;
 const MAX_KEY_LENGTH = 128;
@@ -38,6 +39,7 @@ final class Problem extends \RuntimeException
 function answer(string $method, string $path, string $server, Session $session, SessionHandler $handler): ?array
 {
     if (!in_array($method, ['GET', 'HEAD', 'OPTIONS'], true) && !is_of_this_site()) {
+        record('refused-origin', origin: $_SERVER['HTTP_ORIGIN'] ?? null, site: $_SERVER['HTTP_SEC_FETCH_SITE'] ?? null);
         throw new Problem(403, 'cross-site', 'Another site cannot change a session here.');
     }
     // The key is everything after the prefix of a path like /api/session/data/<key>.
@@ -71,13 +73,22 @@ function answer(string $method, string $path, string $server, Session $session, 
                 throw new Problem(400, 'bad-user', 'A user is a name of 1 to ' . MAX_USER_BYTES . ' bytes of UTF-8.');
             }
             $session->login($user);
+            $before = $session->id === null ? null : substr(hash('sha256', $session->id), 0, 12);
+            record('login', $handler->created, user: $user, before: $before);
             return ['user' => $user];
         case 'POST /api/logout':
             $session->logout();
+            if ($session->id !== null) {
+                record('logout', $session->id);
+            }
             return null;
         case 'POST /api/logout-everywhere':
             $ended = $session->logoutEverywhere();
-            return ['ended' => $ended ?? throw new Problem(401, 'not-logged-in', 'Log in first: only a user has sessions to end.')];
+            if ($ended === null) {
+                throw new Problem(401, 'not-logged-in', 'Log in first: only a user has sessions to end.');
+            }
+            record('logout-everywhere', $session->id, user: $handler->user, ended: $ended);
+            return ['ended' => $ended];
     }
     $known = ['/api/session', '/api/stateless', '/api/login', '/api/logout', '/api/logout-everywhere', '/healthz', '/readyz'];
     if (in_array($path, $known, true)) {
@@ -227,6 +238,9 @@ try {
 } catch (\Throwable $error) {
     error_log((string) $error);
     $problem = new Problem(500, 'internal-server-error', 'A route failed.');
+}
+if ($session->wasUnknown) {
+    record('unknown-id', $session->id);
 }
 $session->sendCookie();
 if (isset($problem)) {

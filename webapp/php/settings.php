@@ -30,7 +30,7 @@ function name_of(string $setting, string $default, string $pattern): string
 const YEAR_S = 366 * 24 * 3600;
 const COOKIE_NAME = '/^(?!(?:__host-|__secure-)|(?:expires|max-age|domain|path|secure|httponly|samesite|partitioned)$)[a-z0-9_-]{1,64}$/iD';
 
-// Whole seconds, because PDO takes no fractions. A request that connects and then asks may wait twice.
+// Whole seconds, because PDO takes no fractions.
 $deadlineS = (float) (getenv('STORE_DEADLINE_S') ?: 2.5);
 $timeoutS = max(1, (int) $deadlineS);
 $idleS = whole('SESSION_IDLE_S', 1800, 1, YEAR_S);
