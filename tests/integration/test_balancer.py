@@ -96,6 +96,13 @@ def test_a_visitor_gets_no_metrics_however_they_spell_the_path(visitor: Visitor)
         assert visitor.ask("GET", spelling).status == 404, spelling
 
 
+def test_no_answer_tells_a_version(visitor: Visitor) -> None:
+    for path in ("/", "/api/stateless", "/api/nothing", "/metrics"):
+        headers = visitor.ask("GET", path).headers
+        assert "X-Powered-By" not in headers
+        assert not re.search(r"\d", headers.get("Server", ""))
+
+
 def test_a_redirect_names_no_scheme_and_no_host(visitor: Visitor) -> None:
     # The balancer cannot know whether TLS ends in front of it, and a visitor can forge the host.
     answer = visitor.ask("POST", "/logout", headers={"X-Forwarded-Host": "evil.example"})

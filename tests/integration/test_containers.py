@@ -79,6 +79,19 @@ def test_the_job_that_makes_the_passwords_has_no_network_and_few_rights(deployme
     assert writable == {"/run/secrets"}
 
 
+def test_no_server_has_a_way_out(deployment: Deployment) -> None:
+    for service in ("web", "janitor", "db"):
+        for container in deployment.containers(service):
+            for name in container.attrs["NetworkSettings"]["Networks"]:
+                assert deployment.docker.networks.get(name).attrs["Internal"], (service, name)
+
+
+def test_no_image_has_a_folder_of_git(deployment: Deployment) -> None:
+    find = ["find", "/", "-xdev", "-name", ".git"]
+    found = {service: deployment.containers(service)[0].exec_run(find).output for service in SERVICES}
+    assert {service: output for service, output in found.items() if b"/.git" in output} == {}
+
+
 def test_the_balancer_cannot_reach_the_database(deployment: Deployment) -> None:
     connect = "exec 3<>/dev/tcp/db/3306"
     assert deployment.container("balancer").exec_run(["timeout", "3", "bash", "-c", connect]).exit_code != 0

@@ -104,6 +104,16 @@ def test_tls_1_1_is_refused(deployment: Deployment) -> None:
         agreed_protocol(deployment, context)
 
 
+@pytest.mark.parametrize("suites", ["ECDHE+AES+SHA1:ECDHE+AES+SHA256:@SECLEVEL=0", "kRSA:@SECLEVEL=0"])
+def test_a_weak_cipher_is_refused(deployment: Deployment, suites: str) -> None:
+    """CBC, and keys without forward secrecy."""
+    context = ssl.create_default_context(cafile=deployment.ca)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(suites)
+    with pytest.raises(ssl.SSLError, match=r"(?i)handshake.failure"):
+        agreed_protocol(deployment, context)
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("protocol", ["h2", "http/1.1"])
 def test_both_versions_of_tls_and_of_http_are_served(

@@ -30,6 +30,8 @@ REQUESTS = [
     ("PUT", "/api/session/data/", 400),
     ("HEAD", "/api/session", 200),
     ("OPTIONS", "/api/session", 405),
+    ("TRACE", "/api/session", 405),
+    ("TRACE", "/", 405),
 ]
 
 
