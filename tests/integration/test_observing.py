@@ -97,7 +97,7 @@ def test_the_alerts_and_the_dashboard_name_only_what_is_there(scraped: Prometheu
     until(lambda: scraped.ask("series", **counted), "the visitor's request")
     alerts = [rule["query"] for group in scraped.ask("rules")["groups"] for rule in group["rules"]]
     asked = {selector for expression in SHOWN + alerts for selector in selectors(expression)}
-    assert len(alerts) == 10
+    assert len(alerts) == 11
     assert len(asked) >= 15, asked
     assert [each for each in sorted(asked) if not scraped.ask("series", **{"match[]": each})] == []
 
