@@ -1,6 +1,6 @@
 # Every verb. Plain `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean logs ps sessions deploy scale reload update loadtest loadtest-ui dev verify lint test compare \
+.PHONY: help up down clean logs ps sessions deploy scale reload update loadtest loadtest-ui dev verify lint test fuzz compare \
   screenshots bench bench-scale lock
 
 ##@ Run
@@ -56,6 +56,9 @@ lint: ## Check without running anything: code, types, scripts, workflow, words, 
 
 test: ## Run lint, types, all tests and a short verify, beside a running stack (13 min, 5 more on a bare machine)
 	@tests/run
+
+fuzz: ## Try requests, bytes, settings and rows that nobody thought of: MINUTES=10 (10 min)
+	@tests/fuzz/run
 
 compare: ## Show the writes that other session stores lose: reports/compare.html (7 min)
 	@loadtests/rivals/run

@@ -12,6 +12,7 @@ from bottle import Bottle, HTTPError, request, response
 
 import events
 from body import MAX_BODY_BYTES
+from header import header
 from health import add_health, add_metrics
 from hopproof.bottle import SessionPlugin
 from hopproof.web import PROBLEM_JSON, Problem
@@ -49,7 +50,7 @@ def show_error(error: HTTPError) -> str:
     else:
         title = error.status_line.partition(" ")[2].lower().replace(" ", "-")
         problem = Problem(error.status_code, title, str(error.body))
-    wants_page = "text/html" in request.get_header("Accept", "") and not request.path.startswith("/api/")
+    wants_page = "text/html" in (header("Accept") or "") and not request.path.startswith("/api/")
     response.content_type = "text/html; charset=UTF-8" if wants_page else PROBLEM_JSON
     return error_page(problem) if wants_page else problem.to_json()
 
@@ -62,16 +63,17 @@ def refuse_cross_site() -> None:
     """
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return
-    site = request.get_header("Sec-Fetch-Site")
+    site = header("Sec-Fetch-Site")
     if site is None:  # an old browser, or a program
-        origin = request.get_header("Origin")
+        origin = header("Origin")
         # The scheme is the one that the balancer says.
-        scheme = request.get_header("X-Forwarded-Proto", request.environ["wsgi.url_scheme"])
-        is_ours = origin is None or is_same_origin(origin, f"{scheme}://{request.get_header('Host')}")
+        scheme = header("X-Forwarded-Proto") or request.environ["wsgi.url_scheme"]
+        host = header("Host")
+        is_ours = origin is None or is_same_origin(origin, f"{scheme}://{host}")
     else:
         is_ours = site in ("same-origin", "none")
     if not is_ours:
-        events.record("refused-origin", origin=request.get_header("Origin"), site=site)
+        events.record("refused-origin", origin=header("Origin"), site=site)
         raise refused(403, "cross-site", "Another site cannot change a session here.")
 
 

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 from bottle import request
 
+from header import header
 from hopproof.handler import Json
 from hopproof.ijson import NotIJson, check, parse
 from hopproof.limits import MAX_BYTES, MAX_USER_BYTES
@@ -28,7 +29,7 @@ def form() -> dict[str, str]:
 
     Not Bottle's request.forms: its errors are no answers, and it takes bytes that are not UTF-8.
     """
-    kind = request.get_header("Content-Type", "").partition(";")[0].strip().lower()
+    kind = (header("Content-Type") or "").partition(";")[0].strip().lower()
     body = _body()
     if body and kind != "application/x-www-form-urlencoded":
         raise refused(400, "bad-form", "A form is sent as application/x-www-form-urlencoded.")

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 
-from bottle import request
+from header import header
 
 
 class JsonLines(logging.Formatter):
@@ -33,6 +33,6 @@ def to_stdout() -> None:
 
 def _request_id() -> str | None:
     try:
-        return request.get_header("X-Request-ID")
+        return header("X-Request-ID")
     except RuntimeError:  # outside of a request
         return None

@@ -11,6 +11,7 @@ from typing import Any
 from bottle import Bottle, HTTPResponse, request, template
 
 from body import checked_user, form
+from header import header
 from hopproof.handler import Json, Listed, SessionGone
 from hopproof.session import Session
 from hopproof.web import Problem
@@ -51,7 +52,7 @@ def add_page(app: Bottle, server: str) -> None:
             cart, user = cart_of(session.get("cart")), session.user
         # Made with the page, not by a script that polls: polling would keep unused sessions alive.
         sessions = [] if user is None else in_order(session.all_of_user(), session.key)
-        address = request.get_header("Host", "localhost")
+        address = header("Host") or "localhost"
         return render(
             "page",
             server=server,
@@ -104,7 +105,7 @@ def back_to_page() -> HTTPResponse:
 
 def is_visit() -> bool:
     """Say whether a person asks. HEAD is for programs, and a page fetched ahead may never be shown."""
-    purpose = request.get_header("Sec-Purpose") or request.get_header("Purpose") or ""
+    purpose = header("Sec-Purpose") or header("Purpose") or ""
     return request.method == "GET" and "prefetch" not in purpose.lower()
 
 

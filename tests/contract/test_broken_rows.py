@@ -19,6 +19,7 @@ BROKEN = {
     "a number": {"data": "7"},
     "null": {"data": "null"},
     "version 0": {"version": 0},
+    "no next version": {"version": 2**32 - 1},
     "ends before it began": {"created_at": 700},
     "ends after its absolute end": {"absolute_at": 300},
 }

@@ -52,7 +52,7 @@ class FakeTable:
             if number == self.breaks_at:
                 raise SessionStoreUnavailable("the session table did not answer")
             if row is None:
-                yield BrokenRow(key, "its version is not above 0")
+                yield BrokenRow(key, "its version is 0 or the largest")
                 continue
             user, created_at, expires_at, json_bytes, state = row
             if state == "live" and expires_at <= self.now:

@@ -1,4 +1,5 @@
 import pytest
+from wsgi_client import meanwhile
 
 from app import build_app
 from hopproof.bottle import SessionPlugin
@@ -85,3 +86,14 @@ def test_an_error_page_escapes_the_path(site, path):
 @pytest.mark.parametrize("path", ["/api/%ff", "/%00", "/..%2f..%2fetc%2fpasswd", "//"])
 def test_an_odd_path_is_not_found(site, path):
     assert site.browser().ask("GET", path).status == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["ACCEPT", "HOST", "ORIGIN", "SEC_FETCH_SITE", "SEC_PURPOSE", "X_REQUEST_ID"]
+)
+def test_a_header_that_is_not_utf_8_fails_no_request(site, name):
+    asked = [("GET", "/"), ("GET", "/nothing"), ("POST", "/api/session/counters/n")]
+    headers = {f"HTTP_{name}": "\xe9\x80"}
+    told = [meanwhile(lambda ask=ask: site.browser().ask(*ask, **headers).status) for ask in asked]
+
+    assert told == [200, 404, 403 if name in ("ORIGIN", "SEC_FETCH_SITE") else 200]

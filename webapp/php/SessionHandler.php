@@ -31,7 +31,7 @@ final class SessionHandler implements
     private const STARTS_ANEW = 'UNIX_TIMESTAMP(), UNIX_TIMESTAMP() + LEAST(IF(:user IS NULL, :anonymous_idle_s, :idle_s),
         :absolute_s), UNIX_TIMESTAMP() + :absolute_s';
     // Invariants of a live row, see docs/row-contract.md. A row that breaks one is neither read nor changed.
-    private const INTACT = "JSON_VALID(data) AND JSON_TYPE(data) = 'OBJECT' AND version > 0
+    private const INTACT = "JSON_VALID(data) AND JSON_TYPE(data) = 'OBJECT' AND version BETWEEN 1 AND 4294967294
         AND created_at <= expires_at AND expires_at <= absolute_at";
     private const READ = 'SELECT data, `user`, ' . self::TOUCHED . ' - expires_at, ' . self::INTACT . '
         FROM sessions WHERE id = UNHEX(:key) AND expires_at > UNIX_TIMESTAMP()';

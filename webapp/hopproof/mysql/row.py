@@ -13,7 +13,8 @@ LIVE = "data IS NOT NULL AND expires_at > UNIX_TIMESTAMP()"
 ROW_INVARIANTS = {
     # JSON_VALID comes first: in a change, MariaDB's other functions raise an error for invalid JSON.
     "its data are no JSON object": "JSON_VALID(data) AND JSON_TYPE(data) = 'OBJECT'",
-    "its version is not above 0": "version > 0",
+    # The largest that the column holds has no next one: a change would fail as if the store were out.
+    "its version is 0 or the largest": "version BETWEEN 1 AND 4294967294",
     "its times are out of order": "created_at <= expires_at AND expires_at <= absolute_at",
 }
 INTACT = " AND ".join(ROW_INVARIANTS.values())
