@@ -1,7 +1,4 @@
-"""Any bytes on the balancer's port: no 500, no server that breaks, and no session without its cookie.
-
-In the clear here; tests/integration/test_tls.py has the frames of HTTP/2.
-"""
+"""Any bytes on the balancer's port in the clear: no 500, no server that breaks, no session without its cookie."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from mutants import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
 # Mutants never change the tests themselves, or texts about the code.
-NOT_SOURCE = re.compile(r"tests/(unit|contract|integration|browser|mutants)/|docs/|.*\.(md|json|lock)$")
+NOT_SOURCE = re.compile(r"tests/(unit|contract|integration|browser|fuzz|mutants)/|docs/|.*\.(md|json|lock)$")
 
 
 def copied(folder: Path) -> dict[Path, str]:
