@@ -1,4 +1,4 @@
-"""Any bytes on the balancer's port in the clear: no 500, no server that breaks, no session without its cookie."""
+"""Any bytes on the balancer's clear port: no 500, no server that breaks, no session without its cookie."""
 
 from __future__ import annotations
 
