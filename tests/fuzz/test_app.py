@@ -7,7 +7,7 @@ from reference_site import Site
 from wsgi_client import Browser
 
 from fuzz.conftest import tried
-from fuzz.requests import Request, cookies, requests
+from fuzz.drawn import Request, cookies, requests
 
 
 def stored(site: Site) -> dict[bytes, object]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz.conftest import tried
-from fuzz.requests import values
+from fuzz.drawn import values
 from verify.deployment import Deployment
 
 # In one example, because a statement as the administrator takes as long as some ten requests.
