@@ -6,10 +6,11 @@ In `make test` a few hundred, the same every time. In `make fuzz` FUZZ_CASES oth
 from __future__ import annotations
 
 import os
-from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from fuzz.drawn import tried
 
 CASES = os.environ.get("FUZZ_CASES")
 settings.register_profile(
@@ -22,8 +23,6 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("fuzz")
-
-tried: Counter[str] = Counter()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

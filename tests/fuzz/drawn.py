@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from hypothesis import strategies as st
+
+# The cases tried, by what they are. Here, because pytest loads conftest.py under a name of its own.
+tried: Counter[str] = Counter()
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"]
 PATHS = [

@@ -6,8 +6,7 @@ from hypothesis import given
 from reference_site import Site
 from wsgi_client import Browser
 
-from fuzz.conftest import tried
-from fuzz.drawn import Request, cookies, requests
+from fuzz.drawn import Request, cookies, requests, tried
 
 
 def stored(site: Site) -> dict[bytes, object]:

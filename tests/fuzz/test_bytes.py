@@ -9,7 +9,7 @@ import socket
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuzz.conftest import tried
+from fuzz.drawn import tried
 from verify.deployment import Deployment
 
 HEAD = b" HTTP/1.1\r\nHost: localhost\r\n"

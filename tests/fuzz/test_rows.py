@@ -9,8 +9,7 @@ import secrets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzz.conftest import tried
-from fuzz.drawn import values
+from fuzz.drawn import tried, values
 from verify.deployment import Deployment
 
 # In one example, because a statement as the administrator takes as long as some ten requests.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import Config, ConfigError, read_config
-from fuzz.conftest import tried
+from fuzz.drawn import tried
 
 LISTED = dict(
     re.findall(r"^([A-Z_]+)=(.*)$", (Path(__file__).parents[2] / ".env.example").read_text(), re.MULTILINE)
