@@ -13,11 +13,19 @@ log = logging.getLogger(__name__)
 LONGEST = 200  # characters of a text that a visitor has chosen
 
 
-def record(event: str, key: bytes | None = None, **facts: str | int | None) -> None:
-    """Write the line of an event. key: of the session that it is about. A fact that is None is left out."""
-    told = {"event": event, "key": key.hex()[:12] if key else None, **facts}
-    shown = {name: fact[:LONGEST] if isinstance(fact, str) else fact for name, fact in told.items()}
-    log.info(event, extra={"facts": shown})
+def record(event: str, key: bytes | None = None, **facts: bytes | str | int | None) -> None:
+    """Write the line of an event. key: of the session that it is about.
+
+    A fact in bytes is a key, too. A fact that is None is left out.
+    """
+    told = {"event": event, "key": key, **facts}
+    log.info(event, extra={"facts": {name: _shown(fact) for name, fact in told.items()}})
+
+
+def _shown(fact: bytes | str | int | None) -> str | int | None:
+    if isinstance(fact, bytes):
+        return fact.hex()[:12]
+    return fact[:LONGEST] if isinstance(fact, str) else fact
 
 
 def unknown_ids(count: Callable[[], None]) -> Callable[[bytes], None]:

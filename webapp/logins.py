@@ -10,7 +10,7 @@ def log_in(session: Session, user: str) -> None:
     """Make the session the user's, under a new key."""
     before = session.key
     session.login(user)
-    events.record("login", session.key, user=user, before=before.hex()[:12] if before else None)
+    events.record("login", session.key, user=user, before=before)
 
 
 def log_out(session: Session) -> None:

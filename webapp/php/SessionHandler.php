@@ -336,7 +336,7 @@ final class SessionHandler implements
     }
 
     /** Return the only form of an id that is stored or logged. It is useless as a cookie. */
-    private static function key(string $id): string
+    public static function key(string $id): string
     {
         return hash('sha256', $id);
     }

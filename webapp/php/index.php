@@ -73,8 +73,7 @@ function answer(string $method, string $path, string $server, Session $session, 
                 throw new Problem(400, 'bad-user', 'A user is a name of 1 to ' . MAX_USER_BYTES . ' bytes of UTF-8.');
             }
             $session->login($user);
-            $before = $session->id === null ? null : substr(hash('sha256', $session->id), 0, 12);
-            record('login', $handler->created, user: $user, before: $before);
+            record('login', $handler->created, user: $user, before: digits($session->id));
             return ['user' => $user];
         case 'POST /api/logout':
             $session->logout();
