@@ -4,14 +4,23 @@
 
 uses_tls() { [ "$(setting TLS off)" != off ]; }
 
+# Prints the address at which this machine reaches the deployment, an IPv6 one without brackets.
+deployment_address() {
+  local address
+  address=$(setting HTTP_ADDRESS 127.0.0.1)
+  address=${address#[}
+  address=${address%]}
+  case $address in
+    0.0.0.0 | ::) address=127.0.0.1 ;;
+  esac
+  printf '%s' "$address"
+}
+
 # Prints the URL of this deployment, as it is seen from this machine.
 deployment_url() {
   local host
-  host=$(setting HTTP_ADDRESS 127.0.0.1)
-  host=${host#[}
-  host=${host%]}
+  host=$(deployment_address)
   case $host in
-    0.0.0.0 | ::) host=127.0.0.1 ;;
     *:*) host=[$host] ;;
   esac
   if uses_tls; then
