@@ -140,7 +140,6 @@ def test_visitors_from_this_machine_have_no_limits(deployment: Deployment) -> No
 
 def test_what_is_refused_by_a_limit_leaves_no_log_line(deployment: Deployment, neighbour: Neighbour) -> None:
     many(neighbour, "GET", "/api/stateless", 320)
-    address = neighbour.container.attrs["NetworkSettings"]["Networks"]
     neighbour.container.reload()
     address = next(iter(neighbour.container.attrs["NetworkSettings"]["Networks"].values()))["IPAddress"]
     lines = [line for line in deployment.logs("balancer").splitlines() if f'"{address}"' in line]

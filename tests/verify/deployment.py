@@ -145,9 +145,8 @@ class Stack:
                 return False
             if service in SERVER_KINDS:
                 names.add(f"{service}-{container['Id'][:12]}")
-        commands = [process[-1] for process in self.container("balancer").top()["Processes"]]
         # The master and one worker; another one still finishes after a reload.
-        if sum(command.startswith("haproxy ") for command in commands) > 2:
+        if len(self.haproxy_processes()) > 2:
             return False
         if sum(name.startswith("web-") for name in names) != self.servers:
             return False
@@ -198,6 +197,11 @@ class Stack:
     def container(self, service: str) -> Container:
         (only,) = self.containers(service)
         return only
+
+    def haproxy_processes(self) -> list[int]:
+        """The ids of HAProxy's processes in the balancer, the master first."""
+        processes = self.container("balancer").top()["Processes"]
+        return sorted(int(row[1]) for row in processes if row[-1].startswith("haproxy "))
 
     def server_names(self, *kinds: str) -> set[str]:
         """The names of the running servers, of all kinds unless some are given."""

@@ -23,26 +23,20 @@ SETTINGS, HEADERS = 4, 1
 END_HEADERS = 4
 
 
-def http2_flood(
-    connect: Callable[[], socket.socket], connections: int, streams: int
-) -> contextlib.AbstractContextManager[int]:
+@contextlib.contextmanager
+def http2_flood(connect: Callable[[], socket.socket], connections: int, streams: int) -> Iterator[int]:
     """Hold connections with many unfinished uploads of HTTP/2 each; yield how many connections are held.
 
     Each stream names a body of 60,000 bytes that never comes, and one header of 4,000 bytes twenty times. The
     header is sent once and then repeated by its number (RFC 7541), so 12 KB make the receiver hold 8 MB.
     """
-    return _held(connect, connections, greeting(streams))
-
-
-@contextlib.contextmanager
-def _held(connect: Callable[[], socket.socket], connections: int, greeting: bytes) -> Iterator[int]:
     held: list[socket.socket] = []
     try:
         for _ in range(connections):
             with contextlib.suppress(OSError):
                 connection = connect()
                 held.append(connection)
-                connection.sendall(greeting)
+                connection.sendall(greeting(streams))
         yield len(held)
     finally:
         for connection in held:

@@ -6,8 +6,6 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from docker.models.containers import Container
-
 from verify.deployment import Stack
 from verify.strikes.proof import proven, state_of
 
@@ -15,21 +13,19 @@ from verify.strikes.proof import proven, state_of
 @contextlib.contextmanager
 def balancer_reloaded(stack: Stack) -> Iterator[str]:
     balancer = stack.container("balancer")
-    before = _workers(balancer)
+    before = _workers(stack)
     for _ in range(3):
         stack.script("infra/reload")
         time.sleep(1)
-    after = _workers(balancer)
+    after = _workers(stack)
     proven(
         after - before and balancer.id == stack.container("balancer").id, f"workers {before}, then {after}"
     )
     yield f"three reloads, workers {sorted(before)} → {sorted(after)} in the same container"
 
 
-def _workers(balancer: Container) -> set[int]:
-    """Return the ids of the worker processes: all of HAProxy but the first, which is the master."""
-    processes = [row for row in balancer.top()["Processes"] if row[-1].startswith("haproxy ")]
-    (_, *workers) = sorted(int(row[1]) for row in processes)
+def _workers(stack: Stack) -> set[int]:
+    (_, *workers) = stack.haproxy_processes()
     return set(workers)
 
 

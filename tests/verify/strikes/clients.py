@@ -22,11 +22,13 @@ def hostile_client(stack: Stack) -> Iterator[str]:
     scheme = stack.url.partition(":")[0]
     with neighbour_of(stack) as neighbour:
         neighbour.start(PROGRAM, scheme, "balancer", str(ENDS_AFTER_S))
-        yield until(lambda: _met(neighbour.last_line()), "each attack has met a limit", 100, rest_s=1)
+        yield until(
+            lambda: _met(neighbour.last_line()), "each attack has been refused or cut off", 100, rest_s=1
+        )
 
 
 def _met(line: str) -> str | None:
-    """Return the counts of the attacks in words, None as long as one of them has met no limit."""
+    """Return the counts of the attacks in words, None until each has met a refusal or a closed connection."""
     counts = json.loads(line) if line.startswith("{") else {}
     if not counts or not all(found.keys() - {"200", "opened"} for found in counts.values()):
         return None
