@@ -78,8 +78,28 @@ def test_a_taken_port_is_refused_before_the_balancer_loses_its_own(deployment: D
     before = deployment.container("balancer").id
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = deployment.script("infra/up", fails=True, HTTP_PORT=str(port))
+        done = deployment.script("infra/up", fails=True, HTTP_PORT=str(port), HSTS_S="300")
     assert f"HTTP_PORT={port} is taken by another program; nothing was changed" in done.stderr
     assert "try: make up HTTP_PORT=" in done.stderr
     assert deployment.container("balancer").id == before
     assert deployment.visitor().stateless().status == 200
+    kept = Path(deployment.variables["HOPPROOF_STATE"], "kept")
+    assert not kept.exists() or "HSTS_S=300" not in kept.read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "with_both"),
+    [
+        ("HTTP_PORT", "HTTPS_PORT", {"TLS": "self"}),
+        ("HTTP_PORT", "PROMETHEUS_PORT", {"PROFILES": "observe"}),
+        ("HTTPS_PORT", "PROMETHEUS_PORT", {"TLS": "self", "PROFILES": "observe"}),
+    ],
+)
+def test_one_port_for_two_uses_is_refused(
+    deployment: Deployment, one: str, other: str, with_both: dict[str, str]
+) -> None:
+    before = deployment.container("balancer").id
+    settings = {one: "18199", other: "18199"} | with_both
+    done = deployment.script("infra/up", fails=True, **settings)
+    assert f"{one} and {other} are both 18199; nothing was changed" in done.stderr
+    assert deployment.container("balancer").id == before
