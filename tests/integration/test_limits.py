@@ -53,12 +53,13 @@ def many(neighbour: Neighbour, method: str, path: str, number: int, cookie: str 
     return said
 
 
+@pytest.mark.parametrize(("path", "usual"), [("/api/stateless", "200"), ("/metrics", "404")])
 def test_a_source_that_asks_too_often_is_refused_and_told_when_to_come_again(
-    deployment: Deployment, neighbour: Neighbour
+    deployment: Deployment, neighbour: Neighbour, path: str, usual: str
 ) -> None:
-    statuses = many(neighbour, "GET", "/api/stateless", 400)
-    assert statuses.keys() == {"200", "429"}
-    assert statuses["200"] <= 301
+    statuses = many(neighbour, "GET", path, 400)
+    assert statuses.keys() == {usual, "429"}
+    assert statuses[usual] <= 301
     status, headers, body = neighbour.ask("GET", "/api/stateless")
     assert (status, headers["retry-after"], headers["content-type"]) == (
         429,
