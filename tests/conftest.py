@@ -19,6 +19,16 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         yield running
 
 
+@pytest.fixture(scope="session")
+def tls_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A stack with TLS=self, which also believes a proxy on this machine."""
+    folder: Path = tmp_path_factory.mktemp("tls-state")
+    stack = Deployment(folder, os.environ["HOPPROOF_TEST_RUN"], servers=2, tls=True)
+    stack.variables |= {"TLS_PROXY_NETWORKS": "gateway", "HSTS_S": "300"}
+    with stack:
+        yield stack
+
+
 @pytest.fixture
 def whole(deployment: Deployment) -> Iterator[None]:
     """A deployment with all its servers in rotation, before the test and again after it."""

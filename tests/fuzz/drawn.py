@@ -1,4 +1,4 @@
-"""Requests that a visitor could send, half of them nearly right."""
+"""Requests that a visitor could send, half of them nearly right; and bytes that went wrong on the way."""
 
 from __future__ import annotations
 
@@ -122,3 +122,13 @@ cookies = st.one_of(
     raw,
     raw.map(lambda text: "session=" + text),
 )
+
+
+@st.composite
+def mangled(draw: st.DrawFn, streams: st.SearchStrategy[bytes]) -> bytes:
+    """Return one of the streams, perhaps with bytes lost or changed."""
+    stream = draw(streams)
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(stream)))
+        stream = stream[:at] + draw(st.binary(max_size=3)) + stream[at + draw(st.integers(0, 3)) :]
+    return stream

@@ -9,7 +9,7 @@ import socket
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuzz.drawn import tried
+from fuzz.drawn import mangled, tried
 from verify.deployment import Deployment
 
 HEAD = b" HTTP/1.1\r\nHost: localhost\r\n"
@@ -60,14 +60,7 @@ requests = st.builds(
 )
 
 
-@st.composite
-def mangled(draw: st.DrawFn) -> bytes:
-    """Return up to three requests in one stream, perhaps with bytes lost or changed."""
-    stream = b"".join(draw(st.lists(requests, min_size=1, max_size=3)))
-    for _ in range(draw(st.integers(0, 2))):
-        at = draw(st.integers(0, len(stream)))
-        stream = stream[:at] + draw(st.binary(max_size=3)) + stream[at + draw(st.integers(0, 3)) :]
-    return stream
+streams = mangled(st.lists(requests, min_size=1, max_size=3).map(b"".join))
 
 
 def answers_to(deployment: Deployment, stream: bytes) -> bytes:
@@ -86,7 +79,7 @@ def answers_to(deployment: Deployment, stream: bytes) -> bytes:
 def test_any_bytes_leave_the_deployment_as_it_was(deployment: Deployment) -> None:
     created: list[bytes] = []
 
-    @given(mangled())
+    @given(streams)
     def try_bytes(stream: bytes) -> None:
         tried["streams of HTTP/1"] += 1
         received = answers_to(deployment, stream)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import json
-import os
 import socket
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,14 +21,9 @@ from verify.neighbour import neighbour_of
 from verify.visitor import Visitor
 
 
-@pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A stack with TLS=self, which also believes a proxy on this machine."""
-    folder = tmp_path_factory.mktemp("tls-state")
-    stack = Deployment(folder, os.environ["HOPPROOF_TEST_RUN"], servers=2, tls=True)
-    stack.variables |= {"TLS_PROXY_NETWORKS": "gateway", "HSTS_S": "300"}
-    with stack:
-        yield stack
+@pytest.fixture
+def deployment(tls_deployment: Deployment) -> Deployment:
+    return tls_deployment
 
 
 @pytest.fixture

@@ -45,17 +45,18 @@ def http2_flood(connect: Callable[[], socket.socket], connections: int, streams:
 
 def greeting(streams: int) -> bytes:
     """Return the first bytes of a connection of http2_flood."""
-    pieces = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", _frame(SETTINGS, 0, 0, b"")]
+    pieces = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, b"")]
     for number in range(streams):
         # POST, https and / are entries of the static table; 1 is the name :authority.
         block = b"\x83\x87\x84\x01" + _text(b"localhost")
         block += b"\x00" + _text(b"content-length") + _text(b"60000")
         large = b"\x40" + _text(b"x") + _text(b"x" * 4000) if number == 0 else b"\xbe"
-        pieces.append(_frame(HEADERS, END_HEADERS, 2 * number + 1, block + large + b"\xbe" * 19))
+        pieces.append(frame(HEADERS, END_HEADERS, 2 * number + 1, block + large + b"\xbe" * 19))
     return b"".join(pieces)
 
 
-def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """Return a frame of HTTP/2 (RFC 9113 section 4.1)."""
     return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 
 
