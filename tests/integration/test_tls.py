@@ -139,6 +139,27 @@ def test_a_choice_of_tls_stays_with_the_deployment(deployment: Deployment) -> No
     assert (answer.status, answer.headers["Strict-Transport-Security"]) == (200, "max-age=300")
 
 
+# Signs the balancer's certificate anew, for so many days.
+RESIGN = """
+set -eu
+cd /etc/tls
+openssl x509 -in balancer.pem -CA authority/ca.pem -CAkey authority/ca.key -days $1 -set_serial $1 -out /tmp/new.pem
+openssl pkey -in balancer.pem -out /tmp/key.pem
+cat /tmp/new.pem /tmp/key.pem >balancer.pem
+"""
+
+
+@pytest.mark.parametrize(("days", "is_renewed"), [(29, True), (31, False)])
+def test_a_certificate_of_our_own_is_renewed_below_30_days(
+    deployment: Deployment, days: int, is_renewed: bool
+) -> None:
+    tls = ("infra/compose", "run", "--rm", "--no-deps", "--no-TTY", "--entrypoint", "bash", "tls")
+    deployment.script(*tls, "-c", RESIGN, "resign", str(days))
+    deployment.script("infra/reload")
+    assert (serial_of(deployment) != days) == is_renewed
+    assert deployment.visitor().show().status == 200, "the authority is the same"
+
+
 # TLS=files
 
 
