@@ -103,3 +103,9 @@ def test_one_port_for_two_uses_is_refused(
     done = deployment.script("infra/up", fails=True, **settings)
     assert f"{one} and {other} are both 18199; nothing was changed" in done.stderr
     assert deployment.container("balancer").id == before
+
+
+def test_no_visitor_by_ipv6_is_taken_for_the_proxy_in_front(deployment: Deployment) -> None:
+    settings = {"HTTP_ADDRESS": "::", "TLS_PROXY_NETWORKS": "10.0.0.0/8,gateway"}
+    done = deployment.script("infra/up", fails=True, **settings)
+    assert "TLS_PROXY_NETWORKS has the gateway, and visitors by IPv6 may arrive under its address" in done.stderr
