@@ -143,7 +143,8 @@ def test_a_choice_of_tls_stays_with_the_deployment(deployment: Deployment) -> No
 RESIGN = """
 set -eu
 cd /etc/tls
-openssl x509 -in balancer.pem -CA authority/ca.pem -CAkey authority/ca.key -days $1 -set_serial $1 -out /tmp/new.pem
+by="-CA authority/ca.pem -CAkey authority/ca.key"
+openssl x509 -in balancer.pem $by -days $1 -set_serial $1 -out /tmp/new.pem
 openssl pkey -in balancer.pem -out /tmp/key.pem
 cat /tmp/new.pem /tmp/key.pem >balancer.pem
 """
