@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Thread
 
-from pymysql.constants import CLIENT
+from pymysql.constants import CLIENT, CR
+from pymysql.err import OperationalError
 
 from ..pool import Pool
 from .connection import Connection
@@ -50,7 +54,7 @@ class Database:
 
     def pool(self) -> Pool[Connection]:
         """Return a pool that connects on demand; no connection is made yet."""
-        return Pool(self._connect, self.connections)
+        return Pool(lambda seconds: _within(seconds, self._connect), self.connections)
 
     def _connect(self, seconds: float) -> Connection:
         connection = Connection(
@@ -73,3 +77,27 @@ class Database:
         )
         connection.ask(SET_TRANSACTION, {})
         return connection
+
+
+def _within(seconds: float, connect: Callable[[float], Connection]) -> Connection:
+    """Return the connection, or raise when the seconds are over.
+
+    The driver's own time-outs begin when the name is found, and a resolver may take seconds to say that it is
+    not. A connection that comes too late has no owner, and so the driver closes it.
+    """
+    made: SimpleQueue[Connection | Exception] = SimpleQueue()
+
+    def attempt() -> None:
+        try:
+            made.put(connect(seconds))
+        except Exception as error:
+            made.put(error)
+
+    Thread(target=attempt, daemon=True).start()
+    try:
+        found = made.get(timeout=seconds)
+    except Empty:
+        raise OperationalError(CR.CR_CONN_HOST_ERROR, f"no connection within {seconds:.1f} s") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
