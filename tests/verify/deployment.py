@@ -200,8 +200,12 @@ class Stack:
 
     def haproxy_processes(self) -> list[int]:
         """The ids of HAProxy's processes in the balancer, the master first."""
-        processes = self.container("balancer").top()["Processes"]
-        return sorted(int(row[1]) for row in processes if row[-1].startswith("haproxy "))
+        rows = [
+            row for row in self.container("balancer").top()["Processes"] if row[-1].startswith("haproxy ")
+        ]
+        parents = {int(row[1]): int(row[2]) for row in rows}
+        # Not by their order: a machine's numbers of processes begin anew one day.
+        return sorted(parents, key=lambda number: (parents[number] in parents, number))
 
     def server_names(self, *kinds: str) -> set[str]:
         """The names of the running servers, of all kinds unless some are given."""
