@@ -20,8 +20,10 @@ DRAINING = Path("/dev/shm/draining")
 # The counts of the processes of this container. In memory, too: a disk would slow each request down.
 METRICS = Path("/dev/shm/metrics")
 
-# Seconds. With the time to drain it has to fit in the stop_grace_period of docker-compose.yml.
-MAX_STORE_DEADLINE_S = 5
+# Seconds. How long the balancer waits for an answer: `timeout server` of loadbalancer/haproxy.cfg.
+BALANCER_WAITS_S = 4.5
+# Seconds of a request besides its store. When memcached is away, a write also waits for the other servers.
+REST_S = {"none": 1, "memcached": 2}
 
 # Seconds. A copy that lives for minutes saves hardly more statements than one that lives for one.
 MAX_CACHE_TTL_S = 60
@@ -29,9 +31,9 @@ MAX_CACHE_TTL_S = 60
 # Each read carries the whole session, and memcached takes 1 MiB with the other fields.
 MAX_SESSION_BYTES = 1_000_000
 
-# A request may wait 5 s in the balancer's queue, three times 2 s for a connection and 10 s for its answer
+# A request may wait 5 s in the balancer's queue, four times 0.25 s for a connection and 4.5 s for its answer
 # (loadbalancer/haproxy.cfg). An id that is forgotten earlier would begin a new session for a slow one.
-LONGEST_REQUEST_S = 21
+LONGEST_REQUEST_S = 11
 
 DAY_S = 24 * 3600
 YEAR_S = 366 * DAY_S
@@ -154,10 +156,13 @@ def read_config(env: Mapping[str, str]) -> Config:
         janitor_window=hours(env, "JANITOR_WINDOW"),
         crawl_period_s=whole(env, "CRAWL_PERIOD_S", 60, unit="seconds", most=DAY_S),
     )
-    if config.store_deadline_s > MAX_STORE_DEADLINE_S:
+    rest_s = REST_S[config.cache]
+    longest_s = config.store_deadline_s + rest_s
+    if longest_s > BALANCER_WAITS_S:
         raise ConfigError(
-            f"STORE_DEADLINE_S={config.store_deadline_s} is above {MAX_STORE_DEADLINE_S}: the balancer and "
-            "`docker stop` would cut off waiting requests; try STORE_DEADLINE_S=2.5"
+            f"STORE_DEADLINE_S={config.store_deadline_s} and {rest_s} s for the rest of a request are "
+            f"{longest_s} s, and the balancer waits {BALANCER_WAITS_S} s: its 504 would come first; "
+            "try STORE_DEADLINE_S=2.5"
         )
     if config.store == config.cache:
         raise ConfigError(

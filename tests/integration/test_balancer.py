@@ -7,6 +7,7 @@ import http.client
 import json
 import re
 import socket
+import time
 
 import pytest
 
@@ -183,3 +184,38 @@ def test_a_slow_upload_is_cut_off_by_the_balancer_and_reaches_no_server(deployme
         answer = slow.recv(65536)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"x-served-by: balancer" in answer.lower()
+
+
+# Sends the requests of all servers to a port, and their checks to the usual one.
+POINT_TO = r"""
+ask() { bash /etc/hopproof/ask-master "@1 $1"; }
+ask "show servers state web" | while read -r _ _ _ name address _; do
+  [[ $name == web[0-9]* && $address == [0-9]* ]] || continue
+  ask "set server web/$name check-port 8000"
+  ask "set server web/$name addr $address port $1"
+done
+"""
+
+
+def test_a_storm_of_failed_connections_takes_no_healthy_server_out(
+    deployment: Deployment, visitor: Visitor
+) -> None:
+    """One that is gone is out once a check has failed as well."""
+
+    def point_to(port: int) -> None:
+        command = ["bash", "-c", POINT_TO, "point-to", str(port)]
+        assert deployment.container("balancer").exec_run(command).exit_code == 0
+
+    def outages() -> int:
+        return deployment.logs("balancer").count(" is DOWN")
+
+    before = outages()
+    point_to(9)
+    try:
+        end = time.monotonic() + 3  # two checks of each server
+        while time.monotonic() < end:
+            assert visitor.add("n").status == 503
+    finally:
+        point_to(8000)
+    assert visitor.add("n").status == 200
+    assert outages() == before

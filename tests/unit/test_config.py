@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from config import Config, ConfigError, read_config, whole
+from config import BALANCER_WAITS_S, Config, ConfigError, read_config, whole
 
 ENV_EXAMPLE = Path(__file__).parents[2] / ".env.example"
 # Wired by docker-compose.yml, not to be set by a user.
@@ -107,8 +107,8 @@ def test_every_whole_number_has_an_upper_bound():
 
 
 def test_an_id_is_remembered_for_longer_than_any_request_takes():
-    assert read_config({"TOMBSTONE_S": "21"}).tombstone_s == 21
-    assert complaint("TOMBSTONE_S", "20") == "TOMBSTONE_S='20'"
+    assert read_config({"TOMBSTONE_S": "11"}).tombstone_s == 11
+    assert complaint("TOMBSTONE_S", "10") == "TOMBSTONE_S='10'"
 
 
 def test_anonymous_sessions_have_the_limits_of_users_unless_said_otherwise():
@@ -129,6 +129,17 @@ def test_zero_stops_the_boot_but_where_it_means_something():
     assert {name: complaint(name, "0") for name in WHOLE} == {
         name: None if name in allowed else f"{name}='0'" for name in WHOLE
     }
+
+
+@pytest.mark.parametrize(("cache", "most"), [("none", 3.5), ("memcached", 2.5)])
+def test_a_server_answers_before_the_balancer_gives_up(cache: str, most: float) -> None:
+    assert read_config({"CACHE": cache, "STORE_DEADLINE_S": str(most)}).store_deadline_s == most
+    with pytest.raises(
+        ConfigError, match=rf"STORE_DEADLINE_S={most + 0.5} .* are 5\.0 s, and the balancer waits 4\.5 s"
+    ):
+        read_config({"CACHE": cache, "STORE_DEADLINE_S": str(most + 0.5)})
+    balancer = (Path(__file__).parents[2] / "loadbalancer/haproxy.cfg").read_text()
+    assert f"timeout server {BALANCER_WAITS_S * 1000:.0f}ms" in balancer
 
 
 def test_a_cookie_of_max_age_zero_ends_with_the_browser():

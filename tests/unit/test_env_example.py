@@ -85,7 +85,7 @@ def test_a_listed_setting_of_the_app_is_read(name: str) -> None:
         "JANITOR_WINDOW": "22-6",
         "TOMBSTONE_S": "90",
         "SESSION_ANONYMOUS_IDLE_S": "90",
-    }.get(name, "4")
+    }.get(name, "3")
     if name == "SESSION_IDLE_S":
         changed[name] = "1000"
     assert read_config(changed) != read_config({**LISTED, "SESSION_IDLE_S": "999"})

@@ -7,6 +7,7 @@ While the database does not answer they stay as they are, and hopproof_crawl_up 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import sys
@@ -24,7 +25,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from config import MAX_STORE_DEADLINE_S, Config, ConfigError, read_config
+from config import BALANCER_WAITS_S, Config, ConfigError, read_config
 from hopproof.handler import SessionStoreUnavailable
 from hopproof_operator.table import BrokenRow, Row, Table
 from hopproof_operator.tally import Histogram, Tally
@@ -55,7 +56,7 @@ class Flow:
     def begin(self, now: int) -> None:
         """Begin a walk at this time of the database's clock. One that broke off counts for nothing."""
         # A row younger than the longest request may not be visible yet. The next walk counts it.
-        self._since, self._now = self._until, now - MAX_STORE_DEADLINE_S
+        self._since, self._now = self._until, now - math.ceil(BALANCER_WAITS_S)
         self._came = self._there = 0
 
     def add(self, row: Row) -> None:
