@@ -11,8 +11,8 @@ from verify.history import History, Operation
 class Run:
     """The record of one trial: its history, and when the fault struck.
 
-    struck, healed: monotonic ns. store_is_out: the fault takes the database away.
-    servers: their number before it struck.
+    struck, healed, ended: monotonic ns; the visitors came until `ended`. store_is_out: the fault takes
+    the database away. servers: their number before it struck.
     """
 
     history: History
@@ -20,6 +20,7 @@ class Run:
     healed: int
     store_is_out: bool = False
     servers: int = 0
+    ended: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,17 @@ from verify.checkers import cleaning, hopping, losses, one_copy, outage, reads, 
 from verify.evidence import Run, Violation
 from verify.faults import FAULTS
 
-ALL_ROLES = ("shopper", "tabs", "leaver", "everywhere", "expirer", "stranger", "lender", "passer-by")
+ALL_ROLES = (
+    "shopper",
+    "tabs",
+    "leaver",
+    "everywhere",
+    "expirer",
+    "stranger",
+    "lender",
+    "passer-by",
+    "arrival",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ paragraph for each kind.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -24,6 +25,9 @@ from verify.tab import Tab
 VISIT_LENGTH = 40
 TABS = 3
 OPERATIONS_PER_TAB = 10
+ARRIVALS_PER_S = 10
+# All that come while a frozen server holds an answer back.
+MOST_ARRIVALS = 200
 
 
 def shop(scene: Scene, tab: Tab, dice: random.Random) -> None:
@@ -170,6 +174,28 @@ def pass_by(scene: Scene, tab: Tab, dice: random.Random) -> None:
             return
 
 
+def come_on_a_clock(scene: Scene, tab: Tab, dice: random.Random) -> None:
+    """Come whether or not others still wait, a new visitor each time (an open model of arrivals)."""
+
+    def come(number: int) -> None:
+        mine = tab.with_id(None, visit=f"{tab.visit}-{number}")
+        mine.do("add", "n")
+        mine.do("read")
+        mine.visitor.leave()
+
+    with ThreadPoolExecutor(MOST_ARRIVALS) as threads:
+        come_in = [threads.submit(come, number) for number in _until_over(scene)]
+        for arrival in come_in:
+            arrival.result()
+
+
+def _until_over(scene: Scene) -> Iterator[int]:
+    for number in itertools.count():
+        if scene.wait(1 / ARRIVALS_PER_S):
+            return
+        yield number
+
+
 def _anything(tab: Tab, dice: random.Random, register: str, value: str) -> None:
     """Do one of the operations on a session."""
     act = dice.choices(["read", "set", "remove", "add", "append"], [5, 3, 1, 3, 3])[0]
@@ -210,4 +236,5 @@ KINDS = {
     "stranger": Kind(make_up_ids, 1),
     "aborter": Kind(abort, 1),
     "passer-by": Kind(pass_by, 1),
+    "arrival": Kind(come_on_a_clock, 1),
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 from verify import history, page
 from verify.deployment import ROOT, Stack
 from verify.faults import FAULTS
+from verify.felt import felt
 from verify.guarantees import GUARANTEES
 from verify.trial import Trial, strike
 from verify.verdict import Cell, column
@@ -29,6 +30,11 @@ def fill(
         history.write(trial.run.history, REPORTS / f"history-{name}.jsonl")
         found = column(name, FAULTS[name], trial, guarantees)
         print(f"\n{FAULTS[name].title}: {trial.evidence or 'VOID, ' + str(trial.trouble)}", flush=True)
+        cost = felt(trial.run)
+        print(
+            f"  longest wait {cost.longest_wait_s:.2f} s, service lost {cost.service_lost_s:.1f} s",
+            flush=True,
+        )
         for cell in found:
             print(line(cell), flush=True)
         cells += found

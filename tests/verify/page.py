@@ -11,6 +11,7 @@ from textwrap import shorten
 
 from verify.evidence import Violation
 from verify.faults import FAULTS
+from verify.felt import felt
 from verify.guarantees import GUARANTEES, SABOTEURS
 from verify.history import hops, not_as_asked, shifted
 from verify.timeline import Timeline
@@ -118,10 +119,15 @@ def _matrix(cells: Sequence[Cell], trials: Mapping[str, Trial]) -> str:
             rows.append(f"<tr>{claim}{''.join(map(_matrix_cell, found))}</tr>")
     missed = "".join(f"<td>{sum(map(not_as_asked, t.run.history)):,}</td>" for t in trials.values())
     recovered = "".join(f"<td>{_recovered(trial)}</td>" for trial in trials.values())
+    costs = [felt(trial.run) for trial in trials.values()]
+    waited = "".join(f"<td>{cost.longest_wait_s:.2f} s</td>" for cost in costs)
+    lost = "".join(f"<td>{cost.service_lost_s:.1f} s</td>" for cost in costs)
     return f"""<table class="matrix"><thead><tr><td></td>{faults}</tr></thead><tbody>
 {chr(10).join(rows)}
 </tbody><tfoot><tr><th scope="row">answers not as asked</th>{missed}</tr>
-<tr><th scope="row">recovered in</th>{recovered}</tr></tfoot></table>"""
+<tr><th scope="row">recovered in</th>{recovered}</tr>
+<tr><th scope="row">longest wait</th>{waited}</tr>
+<tr><th scope="row">service lost</th>{lost}</tr></tfoot></table>"""
 
 
 def _matrix_cell(cell: Cell | None) -> str:
@@ -170,15 +176,16 @@ def _facts(name: str, trial: Trial) -> dict[str, str]:
     ok = sum(o.is_ok for o in history)
     kinds = Counter(str(o.status or "no answer") for o in missed).most_common()
     shown = f" ({', '.join(f'{number:,} × {kind}' for kind, number in kinds)})" if kinds else ""
-    slowest_s = max((o.completed - o.invoked for o in history), default=0) / 1e9
+    cost = felt(trial.run)
     since = "strike" if FAULTS[name].heals_itself else "heal"
     return {
         "struck": f"✓ {trial.evidence}" if trial.evidence else f"○ {trial.trouble}",
         "recovered": "✗ never" if trial.recovery_s is None else f"{_recovered(trial)} after the {since}",
+        "visitors felt": f"a wait of {cost.longest_wait_s:.2f} s at most, "
+        f"{cost.service_lost_s:.1f} s of service lost",
         "operations": f"{len(history):,}: {ok:,} ok, {len(missed):,} not as asked{shown}, "
         f"{len(history) - ok - len(missed):,} excused",
-        "answered by": f"{number(set(served(history)), 'server')}, {hops(history):,} hops, "
-        f"the slowest answer after {slowest_s:.1f} s",
+        "answered by": f"{number(set(served(history)), 'server')}, {hops(history):,} hops",
     }
 
 

@@ -26,6 +26,7 @@ EXTRAS = {
     "memcached": ("CACHE=memcached", "memcached"),
     "php": ("PROFILES=polyglot", "a PHP server"),
 }
+FIGURES = ("ok", "refused", "unknown", "recovered in", "longest wait", "service lost")
 # Where the figures are kept, by section of the document.
 MEASURED = {
     "verify": Path(__file__).with_name("measured.json"),
@@ -60,8 +61,8 @@ def markdown(measured: Mapping[str, Any]) -> str:
     hops = sum(cell.hops for cell in widest.values())
     seed = measured["seed"]
     table = [
-        f"| | {' | '.join(GUARANTEES)} | ok | refused | unknown | recovered in |",
-        f"|---{'|:-:' * len(GUARANTEES)}|--:|--:|--:|--:|",
+        f"| | {' | '.join([*GUARANTEES, *FIGURES])} |",
+        f"|---{'|:-:' * len(GUARANTEES)}{'|--:' * len(FIGURES)}|",
         *(_markdown_row(cells, widest[fault]) for fault, cells in by_fault.items()),
         "",
     ]
@@ -94,7 +95,9 @@ def _markdown_row(cells: Iterable[Cell], widest: Cell) -> str:
     symbols = {cell.guarantee: SYMBOLS[cell.verdict] for cell in cells}
     counts = f"{widest.ok:,} | {widest.refused:,} | {widest.unknown:,}"
     verdicts = " | ".join(symbols[name] for name in GUARANTEES)
-    return f"| {FAULTS[widest.fault].title} | {verdicts} | {counts} | {widest.recovery_s} s |"
+    # Runs of before these were measured have neither.
+    felt = " | ".join("–" if s is None else f"{s} s" for s in (widest.longest_wait_s, widest.service_lost_s))
+    return f"| {FAULTS[widest.fault].title} | {verdicts} | {counts} | {widest.recovery_s} s | {felt} |"
 
 
 def unfit(measured: Mapping[str, Any]) -> list[str]:

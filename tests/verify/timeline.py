@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from verify.faults import Fault
+from verify.felt import WINDOW_NS, felt
 from verify.history import Operation, grouped, not_as_asked
 from verify.trial import Trial
 from verify.visitor import served
@@ -44,7 +45,7 @@ class Timeline:
     def svg(self) -> str:
         """Return the picture. Its classes are in page.html."""
         box, name = (
-            f"0 0 {WIDTH} {self._bottom + 18}",
+            f"0 0 {WIDTH} {self._bottom + 60}",
             f"{self._fault.title}: which server served which visitor, and when",
         )
         return "\n".join(
@@ -54,6 +55,7 @@ class Timeline:
                 *self._clock(),
                 *self._answers_per_second(),
                 *(self._row(number, visitor) for number, visitor in enumerate(self._rows)),
+                *self._felt(),
                 "</svg>",
             ]
         )
@@ -126,6 +128,29 @@ class Timeline:
             x = self._x(since + round(recovery_s * 1e9))
             yield f'<path class="edge late" d="M{x} 15V{self._bottom}"/>'
             yield f'<text x="{x + 4}" y="24">recovered</text>'
+
+    def _felt(self) -> Iterator[str]:
+        """Below the clock: a bar per second of missing service, and the longest wait."""
+        run, cost = self._trial.run, felt(self._trial.run)
+        top, high = self._bottom + 22, 16
+        yield f'<text class="before" x="{LEFT - 6}" y="{top + 12}">service lost</text>'
+        for number, share in enumerate(cost.missing):
+            x, end = (self._x(run.struck + second * WINDOW_NS) for second in (number, number + 1))
+            y, title = top + high * (1 - share), f"<title>{share:.0%} of the answers are missing</title>"
+            if share:
+                yield (
+                    f'<rect class="lost" x="{x}" y="{y:.1f}" width="{end - x:.1f}" '
+                    f'height="{high * share:.1f}">{title}</rect>'
+                )
+        yield f'<path class="tick" d="M{LEFT} {top + high}H{WIDTH - 12}"/>'
+        yield f'<text class="before" x="{LEFT - 6}" y="{top + high + 16}">longest wait</text>'
+        if cost.longest is not None:
+            x, end = self._x(cost.longest.invoked), self._x(cost.longest.completed)
+            y = top + high + 12
+            yield (
+                f'<path class="longest" d="M{x} {y}H{max(x + 2, end)}"/>'
+                f'<text x="{max(x + 2, end) + 4}" y="{y + 4}">{cost.longest_wait_s:.2f} s</text>'
+            )
 
     def _answers_per_second(self) -> Iterator[str]:
         """Bars of half a second, of more in a long run, stacked by server."""

@@ -66,12 +66,13 @@ def strike(stack: Stack, fault: Fault, seed: str, pace: Pace = FULL) -> Trial:
         stack.make_whole()
         auditor.clean_twice_at_once(planted)
         has_recovered = _is_quiet(recorder, pace.quiet_s)
+        ended = time.monotonic_ns()
     crowd.read_finals()
     crowd.replay_dead_ids()
     auditor.count_rows_around_reading(seed)
     auditor.count_rows_of_forged(crowd.scene.forged_ids)
     history = recorder.history()
-    run = Run(history, struck, healed, fault.takes == "store", servers)
+    run = Run(history, struck, healed, fault.takes == "store", servers, ended)
     since = struck if fault.heals_itself else healed
     return Trial(run, evidence, trouble, _recovery_s(history, since) if has_recovered else None)
 

@@ -10,6 +10,7 @@ from typing import Literal
 from verify.checkers.hopping import unhopped
 from verify.evidence import Violation
 from verify.faults import Fault
+from verify.felt import felt
 from verify.guarantees import GUARANTEES, NOT_APPLICABLE, Guarantee
 from verify.history import Operation, hops, not_as_asked, outcomes
 from verify.linearizability import Undecided
@@ -22,7 +23,10 @@ SYMBOLS: dict[Verdict, str] = {"held": "✓", "broken": "✗", "void": "○", "n
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One guarantee under one fault. reason: why it is not held; the violations show it."""
+    """One guarantee under one fault. reason: why it is not held; the violations show it.
+
+    longest_wait_s, service_lost_s: what all visitors felt of the fault, see felt.py.
+    """
 
     guarantee: str
     fault: str
@@ -34,6 +38,8 @@ class Cell:
     hops: int = 0
     fault_proven: str | None = None
     recovery_s: float | None = None
+    longest_wait_s: float | None = None
+    service_lost_s: float | None = None
     reason: str | None = None
     violations: list[Violation] = field(default_factory=list)
 
@@ -49,6 +55,7 @@ def _cell(name: str, fault_name: str, fault: Fault, trial: Trial) -> Cell:
     guarantee = GUARANTEES[name]
     counted = [o for o in trial.run.history if o.role in guarantee.roles]
     verdict, reason, violations = _verdict(name, guarantee, fault, trial, counted)
+    cost = felt(trial.run)
     counts = outcomes(counted)
     return Cell(
         name,
@@ -61,6 +68,8 @@ def _cell(name: str, fault_name: str, fault: Fault, trial: Trial) -> Cell:
         hops(counted),
         trial.evidence,
         None if trial.recovery_s is None else round(trial.recovery_s, 1),
+        round(cost.longest_wait_s, 2),
+        round(cost.service_lost_s, 1),
         reason,
         violations,
     )
