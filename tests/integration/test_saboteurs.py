@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -13,7 +12,7 @@ from verify.faults import FAULTS
 from verify.guarantees import GUARANTEES, SABOTEURS
 from verify.matrix import line
 from verify.sabotage import Break, sabotage
-from verify.trial import QUICK, Pace, strike
+from verify.trial import QUICK, strike
 from verify.verdict import Cell, column
 
 SEED = os.environ["HOPPROOF_TEST_RUN"]
@@ -25,8 +24,8 @@ def break_part(deployment: Deployment) -> Iterator[Break]:
         yield break_part
 
 
-def judged(deployment: Deployment, fault: str, pace: Pace = QUICK) -> dict[str, Cell]:
-    trial = strike(deployment, FAULTS[fault], SEED, pace)
+def judged(deployment: Deployment, fault: str) -> dict[str, Cell]:
+    trial = strike(deployment, FAULTS[fault], SEED, QUICK)
     return {cell.guarantee: cell for cell in column(fault, FAULTS[fault], trial, GUARANTEES)}
 
 
@@ -61,8 +60,7 @@ def test_the_load_test_tells_what_went_backwards(
 def test_a_saboteur_is_found(deployment: Deployment, break_part: Break, name: str) -> None:
     break_part(name)
     saboteur = SABOTEURS[name]
-    # What a fault costs is never judged in a short run, except for who is to cost too much.
-    cells = judged(deployment, saboteur.under, replace(QUICK, unjudged=None))
+    cells = judged(deployment, saboteur.under)
     cell = cells[saboteur.breaks]
     assert cell.verdict == "broken", "\n".join(line(cell) for cell in cells.values())
     # The report names the operations and their visitors.

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from verify.deployment import Stack
-from verify.evidence import Budget
 from verify.strikes import balancer, clients, database, janitor, memcached, servers
 from verify.strikes.proof import Strike
 
@@ -30,7 +29,6 @@ class Fault:
     takes: the part that is away meanwhile.
     spares: operations that go on: no answer to them is excused.
     needs: a service that must be there to be struck; not every stack has it.
-    budget: what it may cost visitors; None: that is not judged.
     """
 
     title: str
@@ -42,7 +40,6 @@ class Fault:
     takes: Literal["nothing", "server", "balancer", "store", "cache"] = "nothing"
     spares: frozenset[str] = frozenset()
     needs: str | None = None
-    budget: Budget | None = None
 
 
 @contextlib.contextmanager
@@ -51,13 +48,9 @@ def calm(stack: Stack) -> Iterator[str]:
 
 
 NO_SERVER = frozenset({502, 503, 504})
-GRACEFUL = Budget(wait_s=1.5)
-KILLED = Budget(wait_s=1, lost_s=2)
 
 
-def _outage(
-    title: str, strike: Strike, hold_s: float = 3, *spares: str, budget: Budget | None = None
-) -> Fault:
+def _outage(title: str, strike: Strike, hold_s: float = 3, *spares: str) -> Fault:
     """Return a fault of the database: visitors get 503 while it lasts, and none afterwards."""
     return Fault(
         title,
@@ -68,7 +61,6 @@ def _outage(
         heals_itself=False,
         takes="store",
         spares=frozenset(spares),
-        budget=budget,
     )
 
 
@@ -79,33 +71,18 @@ def _of_memcached(title: str, strike: Strike, hold_s: float = 3) -> Fault:
 
 FAULTS = {
     "calm": Fault("calm", calm, hold_s=8),
-    "server-killed": Fault(
-        "server killed", servers.server_killed, NO_SERVER, per_tab=2, takes="server", budget=KILLED
-    ),
-    "server-stopped": Fault("server stopped", servers.server_stopped, budget=GRACEFUL),
+    "server-killed": Fault("server killed", servers.server_killed, NO_SERVER, per_tab=2, takes="server"),
+    "server-stopped": Fault("server stopped", servers.server_stopped),
     "server-frozen": Fault(
-        "server frozen",
-        servers.server_frozen,
-        NO_SERVER,
-        per_tab=3,
-        hold_s=FROZEN_S,
-        takes="server",
-        budget=Budget(wait_s=5, lost_s=6),
+        "server frozen", servers.server_frozen, NO_SERVER, per_tab=3, hold_s=FROZEN_S, takes="server"
     ),
-    "scale": Fault("scaled up and down", servers.scale, budget=GRACEFUL),
-    "rolling-deploy": Fault("rolling deploy", servers.rolling_deploy, budget=GRACEFUL),
-    "balancer-reloaded": Fault("balancer reloaded", balancer.balancer_reloaded, budget=GRACEFUL),
+    "scale": Fault("scaled up and down", servers.scale),
+    "rolling-deploy": Fault("rolling deploy", servers.rolling_deploy),
+    "balancer-reloaded": Fault("balancer reloaded", balancer.balancer_reloaded),
     "balancer-restarted": Fault(
-        "balancer restarted",
-        balancer.balancer_restarted,
-        NO_SERVER | {0},
-        per_tab=None,
-        takes="balancer",
-        # Docker takes 1 to 2 s from the end of the old process to the start of the new one. Who comes shortly
-        # before that waits another one, because the way from the published port loses the first packet.
-        budget=Budget(lost_s=4),
+        "balancer restarted", balancer.balancer_restarted, NO_SERVER | {0}, per_tab=None, takes="balancer"
     ),
-    "database-killed": _outage("database killed", database.database_killed, budget=Budget(late_s=1)),
+    "database-killed": _outage("database killed", database.database_killed),
     "database-frozen": _outage("database frozen", database.database_frozen, hold_s=FROZEN_S),
     "database-unreachable": _outage("database unreachable", database.database_unreachable),
     "tables-locked": _outage("tables locked", database.tables_locked, FROZEN_S, "read"),
@@ -113,17 +90,9 @@ FAULTS = {
     "clocks-apart": Fault("clocks apart", servers.clocks_apart),
     "hostile-client": Fault("one hostile client", clients.hostile_client, hold_s=10, heals_itself=False),
     "php-server-killed": Fault(
-        "PHP server killed",
-        servers.php_server_killed,
-        NO_SERVER,
-        per_tab=2,
-        takes="server",
-        needs="php",
-        budget=KILLED,
+        "PHP server killed", servers.php_server_killed, NO_SERVER, per_tab=2, takes="server", needs="php"
     ),
-    "php-server-stopped": Fault(
-        "PHP server stopped", servers.php_server_stopped, needs="php", budget=GRACEFUL
-    ),
+    "php-server-stopped": Fault("PHP server stopped", servers.php_server_stopped, needs="php"),
     "memcached-killed": _of_memcached("memcached killed", memcached.memcached_killed),
     "memcached-frozen": _of_memcached("memcached frozen", memcached.memcached_frozen, hold_s=FROZEN_S),
     "memcached-cut-off": _of_memcached(

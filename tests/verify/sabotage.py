@@ -17,12 +17,6 @@ STICKINESS = """    stick-table type string len 64 size 10k
     stick store-response res.cook(session)
 """
 
-# The line of the balancer's configuration that is another one then.
-IN_THE_BALANCER = {
-    "stickiness": (ROTATION, ROTATION + STICKINESS),
-    "slow-to-notice": ("timeout connect 250ms\n", "timeout connect 5s\n"),
-}
-
 # Breaks the named part until the next call.
 Break = Callable[[str], None]
 
@@ -40,7 +34,7 @@ def sabotage(stack: Stack) -> Iterator[Break]:
 
     def break_part(name: str) -> None:
         (folder / "name").write_text(name)
-        wanted = right.replace(*IN_THE_BALANCER.get(name, ("", "")))
+        wanted = right.replace(ROTATION, ROTATION + STICKINESS) if name == "stickiness" else right
         if wanted != configuration.read_text():
             configuration.write_text(wanted)
             stack.script("infra/reload")
