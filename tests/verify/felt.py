@@ -1,4 +1,4 @@
-"""What visitors feel of a fault: the longest wait for an answer, and the service that is missing.
+"""Waits and missing service: what visitors feel of a fault.
 
 "Recovered in" looks at answers that were not as asked. A slow one that is ok counts here alone.
 """
