@@ -1,4 +1,4 @@
-"""Any frames of HTTP/2 over TLS: no 500, no server that breaks, no session without its cookie."""
+"""Any frames of HTTP/2 over TLS: no 500, no server that breaks, nothing stored unasked."""
 
 from __future__ import annotations
 

@@ -61,8 +61,7 @@ def test_what_comes_after_the_service_is_back_is_not_the_faults() -> None:
 
 
 def test_no_more_than_fifteen_seconds_count() -> None:
-    history = BEFORE
-    cost = felt(Run(history, STRUCK * S, HEALED * S, ended=60 * S))
+    cost = felt(Run(BEFORE, STRUCK * S, HEALED * S, ended=60 * S))
     assert cost.service_lost_s == 15
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 from verify.checkers.hopping import unhopped
 from verify.evidence import Violation
 from verify.faults import Fault
-from verify.felt import felt
+from verify.felt import Felt, felt
 from verify.guarantees import GUARANTEES, NOT_APPLICABLE, Guarantee
 from verify.history import Operation, hops, not_as_asked, outcomes
 from verify.linearizability import Undecided
@@ -46,16 +46,16 @@ class Cell:
 
 def column(name: str, fault: Fault, trial: Trial, guarantees: Iterable[str]) -> list[Cell]:
     """Return the cells of one fault, in the order of the guarantees."""
-    return [_cell(guarantee, name, fault, trial) for guarantee in guarantees]
+    cost = felt(trial.run)
+    return [_cell(guarantee, name, fault, trial, cost) for guarantee in guarantees]
 
 
-def _cell(name: str, fault_name: str, fault: Fault, trial: Trial) -> Cell:
+def _cell(name: str, fault_name: str, fault: Fault, trial: Trial, cost: Felt) -> Cell:
     if reason := NOT_APPLICABLE.get((name, fault_name)):
         return Cell(name, fault_name, "n/a", reason=reason)
     guarantee = GUARANTEES[name]
     counted = [o for o in trial.run.history if o.role in guarantee.roles]
     verdict, reason, violations = _verdict(name, guarantee, fault, trial, counted)
-    cost = felt(trial.run)
     counts = outcomes(counted)
     return Cell(
         name,
