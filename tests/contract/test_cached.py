@@ -67,6 +67,7 @@ def data(handler, key):
 
 
 def is_served_a_copy(handler, key):
+    handler.open()  # the look at the switch asks the database
     inner, handler.inner = handler.inner, None
     try:
         return handler.read(key) is not None
@@ -74,6 +75,7 @@ def is_served_a_copy(handler, key):
         return False
     finally:
         handler.inner = inner
+        handler.close()
 
 
 def is_copied_by_a_read(server, key):
