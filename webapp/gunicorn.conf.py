@@ -20,6 +20,8 @@ workers = settings.web_workers
 worker_class = "gevent"
 # Above the balancer's maxconn per server, so that the queue is in the balancer, where it can go elsewhere.
 worker_connections = 1000
+# Seconds that an idle connection stays. The balancer closes unused ones within seconds, and has to be first.
+keepalive = 3600
 # The balancer decides which request is too long. Up to its limit a long cookie is just not ours.
 limit_request_field_size = 65536
 # The default, /tmp, can be a disk: a stalled disk would look like a hung worker.

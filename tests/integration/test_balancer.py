@@ -219,3 +219,31 @@ def test_a_storm_of_failed_connections_takes_no_healthy_server_out(
         point_to(8000)
     assert visitor.add("n").status == 200
     assert outages() == before
+
+
+# Servers' connections are shared by visitors, so what one leaves there another would meet.
+
+NOT_THEIRS = b"GET /api/stateless" + LOCAL + b"\r\n"
+OF_LENGTH = b"Content-Length: %d\r\n\r\n" % len(NOT_THEIRS) + NOT_THEIRS
+UNREAD = {
+    "a body that no route reads": b"POST /api/nothing" + LOCAL + OF_LENGTH,
+    "a body in chunks that no route reads": b"POST /api/nothing"
+    + LOCAL
+    + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(NOT_THEIRS), NOT_THEIRS),
+    "the form of another site": b"POST /login" + LOCAL + b"Sec-Fetch-Site: cross-site\r\n" + OF_LENGTH,
+    "a body that is waited for": b"POST /api/nothing" + LOCAL + b"Expect: 100-continue\r\n" + OF_LENGTH,
+    "a GET with a body": b"GET /api/stateless" + LOCAL + OF_LENGTH,
+    "a HEAD with a body": b"HEAD /" + LOCAL + OF_LENGTH,
+    "two requests at once": b"GET /api/nothing" + LOCAL + b"\r\n" + NOT_THEIRS,
+}
+
+
+@pytest.mark.parametrize("what", UNREAD)
+def test_no_visitor_meets_what_another_has_left_on_a_servers_connection(
+    deployment: Deployment, visitor: Visitor, what: str
+) -> None:
+    for number in range(1, 13):
+        with socket.create_connection(("127.0.0.1", deployment.port), timeout=15) as raw:
+            raw.sendall(UNREAD[what])
+            raw.recv(1)
+            assert visitor.add("n").body == {"value": number}

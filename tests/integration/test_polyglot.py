@@ -19,6 +19,8 @@ from verify.deployment import Deployment, ask_every_server, freeze, readable_sec
 from verify.faults import FAULTS
 from verify.guarantees import GUARANTEES
 from verify.matrix import line
+from verify.neighbour import neighbour_of
+from verify.strikes.clients import PROGRAM
 from verify.strikes.database import tables_locked
 from verify.trial import QUICK, strike
 from verify.verdict import column
@@ -635,3 +637,36 @@ def test_while_tables_are_locked_php_refuses_a_write_in_time_and_goes_on_reading
         assert (answer.status, answer.body["title"]) == (503, "store-unavailable")
         assert answer.seconds < 3
         assert asked_of("php", visitor.show).status == 200
+
+
+# Ten connections that take seconds for an answer of 60 KB each; prints how much of its value each has got.
+READ_SLOWLY = """
+import http.client, json, socket, sys, time
+headers = {"Cookie": sys.argv[1]}
+readers = []
+for _ in range(10):
+    connection = http.client.HTTPConnection("balancer", 8080)
+    connection.sock = socket.socket()
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    connection.sock.connect(("balancer", 8080))
+    connection.request("GET", "/api/session", headers=headers)
+    readers.append([connection.getresponse(), b""])
+while any(not answer.isclosed() for answer, _ in readers):
+    for reader in readers:
+        reader[1] += reader[0].read(1000)
+    time.sleep(0.05)
+print(json.dumps([len(json.loads(text)["data"]["large"]) for _, text in readers]))
+"""
+
+
+def test_visitors_who_read_slowly_get_all_of_it_and_keep_no_php_server_from_others(
+    deployment: Deployment, visitor: Visitor
+) -> None:
+    visitor.put("large", "x" * 60_000)
+    with neighbour_of(deployment) as slow:
+        assert json.loads(slow.run(READ_SLOWLY, f"session={visitor.session_id}")) == [60_000] * 10
+        slow.start(PROGRAM, "http", "balancer", "120", "slow reading")
+        until(lambda: '"200": ' in slow.last_line(), "answers that are read slowly", 90, rest_s=1)
+        answers = [visitor.add("n") for _ in range(100)]
+    assert {kind_of(answer) for answer in answers} == {"web", "php"}
+    assert [answer.body for answer in answers] == [{"value": number} for number in range(1, 101)]

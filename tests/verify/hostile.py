@@ -188,8 +188,10 @@ def attacks_on(target: Target) -> dict[str, Callable[[Counter[str]], None]]:
     }
 
 
-def main(scheme: str, host: str, seconds: str) -> None:
+def main(scheme: str, host: str, seconds: str, *names: str) -> None:
+    """Make the named attacks, or all of them, and print the counts each second."""
     attacks = attacks_on(Target(scheme, host))
+    attacks = {name: attacks[name] for name in names or attacks}
     counts: dict[str, Counter[str]] = {name: Counter() for name in attacks}
     for name, attack in attacks.items():
         threading.Thread(target=attack, args=(counts[name],), daemon=True).start()
