@@ -27,6 +27,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 def build_app(
     plugin: SessionPlugin,
     server: str,
+    has_started: Callable[[], bool],
     is_draining: Callable[[], bool],
     store_answers: Callable[[], bool],
     metrics: Metrics,
@@ -35,7 +36,7 @@ def build_app(
     app = Bottle()
     app.install(plugin)
     add_probe_api(app, server)
-    add_health(app, server, is_draining, store_answers)
+    add_health(app, server, has_started, is_draining, store_answers)
     add_metrics(app, metrics, store_answers)
     add_page(app, server)
     app.add_hook("before_request", refuse_cross_site)

@@ -15,6 +15,7 @@ metrics = Metrics()
 application = build_app(
     SessionPlugin(lambda: handler, on_error=metrics.count_error, answer_problem=ProblemError),
     server="web-dev",
+    has_started=lambda: True,
     is_draining=lambda: False,
     store_answers=lambda: True,
     metrics=metrics,

@@ -33,7 +33,11 @@ def once_a_second(ask: Callable[[], bool], now: Callable[[], float] = time.monot
 
 
 def add_health(
-    app: Bottle, server: str, is_draining: Callable[[], bool], store_answers: Callable[[], bool]
+    app: Bottle,
+    server: str,
+    has_started: Callable[[], bool],
+    is_draining: Callable[[], bool],
+    store_answers: Callable[[], bool],
 ) -> None:
     @app.get("/healthz")
     def alive() -> dict[str, Json]:
@@ -44,6 +48,8 @@ def add_health(
         # Never asks the database: a dependency that all servers share must not take them all out.
         if is_draining():
             raise refused(404, "draining", "This server finishes what it has and takes nothing new.")
+        if not has_started():
+            raise refused(503, "starting", "This server is not ready yet.", retry_after_s=1)
         return {"server": server}
 
     @app.get("/healthz/store")

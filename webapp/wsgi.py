@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from threading import Event, Thread
 
 import events
 import log
@@ -12,6 +13,7 @@ from config import DRAINING, METRICS, read_config
 from health import once_a_second
 from hopproof.bottle import SessionPlugin
 from hopproof.handler import SessionStoreUnavailable
+from hopproof.memcached.copies import CachedHandler
 from hopproof.web import Cookie
 from metrics import Metrics
 from problem import ProblemError
@@ -35,6 +37,26 @@ def store_answers() -> bool:
     return True
 
 
+has_started = Event()
+
+
+def start() -> None:
+    """Connect to the store, and wait for what a first write would have to wait for, before visitors come."""
+    handler = new_handler()
+    handler.open()
+    try:
+        handler.read(bytes(32))
+        if isinstance(handler, CachedHandler):
+            handler.settle()
+    except SessionStoreUnavailable:
+        pass  # a store that is away must not keep a server out
+    finally:
+        handler.close()
+        has_started.set()
+
+
+Thread(target=start, daemon=True).start()
+
 application = build_app(
     SessionPlugin(
         new_handler,
@@ -47,6 +69,7 @@ application = build_app(
     ),
     # The container's own id. A slot name of the balancer would pass to the next container.
     server=f"web-{socket.gethostname()}",
+    has_started=has_started.is_set,
     is_draining=DRAINING.exists,
     store_answers=once_a_second(store_answers),
     metrics=metrics,

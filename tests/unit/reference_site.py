@@ -20,6 +20,7 @@ class Site:
     """The reference app on a recorded handler; its browsers start without a cookie."""
 
     visit: Visit = field(default_factory=Visit)
+    has_started: bool = True
     is_draining: bool = False
 
     def __post_init__(self) -> None:
@@ -32,6 +33,7 @@ class Site:
                 on_unknown=events.unknown_ids(metrics.count_unknown),
             ),
             server="web-test",
+            has_started=lambda: self.has_started,
             is_draining=lambda: self.is_draining,
             store_answers=lambda: not self.handler.is_down,
             metrics=metrics,

@@ -311,6 +311,23 @@ def test_a_write_beside_the_first_one_of_an_outage_waits_as_well(servers, one, t
     assert two.data(key) == NEW
 
 
+def test_a_server_that_starts_waits_before_its_first_visitor_and_not_with_one(servers, one):
+    key = servers.put(a=1)
+    one.lookout.turn_off(servers.switch)
+    starting = servers.new()
+    starting.handler.settle()
+    assert servers.slept == [pytest.approx(1.1)]
+    starting.set(key, a=2)
+
+    assert servers.slept == [pytest.approx(1.1)]
+
+
+def test_a_server_that_starts_waits_for_nothing_while_copies_are_served(servers, one):
+    one.handler.settle()
+
+    assert servers.slept == []
+
+
 def test_nobody_asks_a_cache_that_is_switched_off(servers, one, two):
     key = servers.put_copied(two, a=1)
     one.line.is_cut = True

@@ -55,7 +55,7 @@ def failing_site():
         raise ZeroDivisionError("a secret detail")
 
     plugin = SessionPlugin(lambda: None, Cookie())
-    return build_app(plugin, "web-test", lambda: False, store_answers, Metrics())
+    return build_app(plugin, "web-test", lambda: True, lambda: False, store_answers, Metrics())
 
 
 def test_a_500_is_signed_a_problem_and_tells_nothing(site):

@@ -166,7 +166,10 @@ def test_a_server_lives_as_long_as_it_answers(site):
     assert site.browser().ask("GET", "/healthz").status == 200
 
 
-def test_a_server_is_ready_until_it_drains(site):
+def test_a_server_is_ready_from_its_start_until_it_drains(site):
+    site.has_started = False
+    assert site.browser().ask("GET", "/readyz").problem == (503, "starting")
+    site.has_started = True
     assert site.browser().ask("GET", "/readyz").status == 200
     site.is_draining = True
 

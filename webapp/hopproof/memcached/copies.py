@@ -141,6 +141,15 @@ class CachedHandler:
     def clean(self) -> int:
         return self.inner.clean()  # an expired session is not served from its copy either
 
+    def settle(self) -> None:
+        """Return when no write has to wait for other servers to notice that the switch is off.
+
+        For a server that starts, before visitors come. Raises SessionStoreUnavailable.
+        """
+        self.lookout.look(self.switch)
+        if self.lookout.off_for_s > 0:
+            self._switch_off_for(0)
+
     # Reading
 
     def _find(self, name: str) -> Stored | bytes | None:
