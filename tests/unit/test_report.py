@@ -93,7 +93,7 @@ def test_every_cell_of_the_matrix_is_in_words_and_leads_to_its_section() -> None
 
 def test_a_broken_cell_tells_its_operations_on_the_clock_of_the_timeline() -> None:
     said = words(page.html(cells(BROKEN), TRIALS, "abc"))
-    assert "Broken: 1 of 127 pairs" in said
+    assert "Broken: 1 of 135 pairs" in said
     assert "✗ broken : G2 under “server killed” : n is lost" in said
     assert "[7.000-7.020] shopper-0.0 tab 0: add &quot;lost&quot;" in said
 
@@ -110,14 +110,14 @@ def test_the_smallest_contradictions_are_told_first() -> None:
 def test_a_void_cell_says_why_and_what_was_looked_for() -> None:
     trials = TRIALS | {"scale": trial(evidence=None, trouble="no proof that it struck")}
     said = words(page.html(cells(VOID), trials, "abc"))
-    assert "Void: 1 of 127 pairs prove nothing" in said
+    assert "Void: 1 of 135 pairs prove nothing" in said
     assert "○ void : G1 under “scaled up and down” : no visitor was served" in said
     assert "struck ○ no proof that it struck" in said
 
 
 def test_what_held_is_said_with_its_numbers() -> None:
     said = words(page.html(cells(), TRIALS, "abc"))
-    assert "All held: 9 guarantees under 15 faults" in said
+    assert "All held: 10 guarantees under 15 faults" in said
     assert "SEED=abc make verify" in said
     assert "5: 4 ok, 1 not as asked (1 × 504), 0 excused" in said
 
@@ -204,6 +204,7 @@ def assert_rows(section: str, faults: Iterable[str]) -> None:
     for name in faults:
         fault = FAULTS[name]
         g7 = "–" if ("G7", name) in NOT_APPLICABLE else "✓"
-        verdicts = f"✓ | ✓ | ✓ | ✓ | ✓ | ✓ | {g7} | ✓ | ✓"
+        g10 = "–" if ("G10", name) in NOT_APPLICABLE else "✓"
+        verdicts = f"✓ | ✓ | ✓ | ✓ | ✓ | ✓ | {g7} | ✓ | ✓ | {g10}"
         row = f"| {fault.title} | {verdicts} | 1,200 | 3 | 1 | 4.0 s | 0.43 s | 1.5 s |"
         assert row in section

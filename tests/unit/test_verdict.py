@@ -26,8 +26,8 @@ WRONG = [*WELL, me.read({"n": 1})]
 STATUSES = (0, 400, 401, 409, 429, 500, 502, 503, 504)
 # Statuses allowed under each fault instead of ok. The others are graceful: none is allowed.
 EXCUSED = {
-    "server-killed": {502, 503, 504},
-    "server-frozen": {502, 503, 504},
+    "server-killed": {0, 502, 503, 504},
+    "server-frozen": {0, 502, 503, 504},
     "php-server-killed": {502, 503, 504},
     "balancer-restarted": {0, 502, 503, 504},
 } | {name: {503} for name in ("database-killed", "database-frozen", "database-unreachable")}

@@ -25,10 +25,10 @@ def test_a_saboteur_is_looked_for_under_its_fault() -> None:
 
 def test_an_unknown_name_lists_the_valid_ones(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        chosen("G1 G10")
+        chosen("G1 G11")
     assert stopped.value.code == 2
     said = capsys.readouterr().err
-    assert "no G10" in said
+    assert "no G11" in said
     assert all(name in said for name in [*GUARANTEES, *FAULTS])
 
 

@@ -8,11 +8,25 @@ from verify.history import History, Operation
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """The most that a fault may cost visitors, in seconds; None: any.
+
+    wait_s: the longest wait. lost_s: the service lost. late_s: until the last answer that was not as asked,
+    from the moment on at which the part that was away answers again.
+    """
+
+    wait_s: float | None = None
+    lost_s: float | None = None
+    late_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """The record of one trial: its history, and when the fault struck.
 
-    struck, healed, ended: monotonic ns; the visitors came until `ended`. store_is_out: the fault takes
-    the database away. servers: their number before it struck.
+    struck, healed, back, ended: monotonic ns; `healed`: the repair began, `back`: all parts answer again;
+    the visitors came until `ended`. store_is_out: the fault takes the database away. servers: their number
+    before it struck. budget: None if what visitors felt is not judged.
     """
 
     history: History
@@ -20,7 +34,9 @@ class Run:
     healed: int
     store_is_out: bool = False
     servers: int = 0
+    back: int = 0
     ended: int = 0
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)

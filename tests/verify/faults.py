@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from verify.deployment import Stack
+from verify.evidence import Budget
 from verify.strikes import balancer, clients, database, janitor, memcached, servers
 from verify.strikes.proof import Strike
 
@@ -29,6 +30,7 @@ class Fault:
     takes: the part that is away meanwhile.
     spares: operations that go on: no answer to them is excused.
     needs: a service that must be there to be struck; not every stack has it.
+    budget: what it may cost visitors; None: that is not judged.
     """
 
     title: str
@@ -40,6 +42,7 @@ class Fault:
     takes: Literal["nothing", "server", "balancer", "store", "cache"] = "nothing"
     spares: frozenset[str] = frozenset()
     needs: str | None = None
+    budget: Budget | None = None
 
 
 @contextlib.contextmanager
@@ -48,9 +51,15 @@ def calm(stack: Stack) -> Iterator[str]:
 
 
 NO_SERVER = frozenset({502, 503, 504})
+# A request on a kept connection to a server that dies ends without an answer.
+DEAD_SERVER = NO_SERVER | {0}
+GRACEFUL = Budget(wait_s=1.5)
+KILLED = Budget(wait_s=1, lost_s=2)
 
 
-def _outage(title: str, strike: Strike, hold_s: float = 3, *spares: str) -> Fault:
+def _outage(
+    title: str, strike: Strike, hold_s: float = 3, *spares: str, budget: Budget | None = None
+) -> Fault:
     """Return a fault of the database: visitors get 503 while it lasts, and none afterwards."""
     return Fault(
         title,
@@ -61,6 +70,7 @@ def _outage(title: str, strike: Strike, hold_s: float = 3, *spares: str) -> Faul
         heals_itself=False,
         takes="store",
         spares=frozenset(spares),
+        budget=budget,
     )
 
 
@@ -71,18 +81,33 @@ def _of_memcached(title: str, strike: Strike, hold_s: float = 3) -> Fault:
 
 FAULTS = {
     "calm": Fault("calm", calm, hold_s=8),
-    "server-killed": Fault("server killed", servers.server_killed, NO_SERVER, per_tab=2, takes="server"),
-    "server-stopped": Fault("server stopped", servers.server_stopped),
+    "server-killed": Fault(
+        "server killed", servers.server_killed, DEAD_SERVER, per_tab=2, takes="server", budget=KILLED
+    ),
+    "server-stopped": Fault("server stopped", servers.server_stopped, budget=GRACEFUL),
     "server-frozen": Fault(
-        "server frozen", servers.server_frozen, NO_SERVER, per_tab=3, hold_s=FROZEN_S, takes="server"
+        "server frozen",
+        servers.server_frozen,
+        DEAD_SERVER,
+        per_tab=3,
+        hold_s=FROZEN_S,
+        takes="server",
+        budget=Budget(wait_s=5, lost_s=6),
     ),
-    "scale": Fault("scaled up and down", servers.scale),
-    "rolling-deploy": Fault("rolling deploy", servers.rolling_deploy),
-    "balancer-reloaded": Fault("balancer reloaded", balancer.balancer_reloaded),
+    "scale": Fault("scaled up and down", servers.scale, budget=GRACEFUL),
+    "rolling-deploy": Fault("rolling deploy", servers.rolling_deploy, budget=GRACEFUL),
+    "balancer-reloaded": Fault("balancer reloaded", balancer.balancer_reloaded, budget=GRACEFUL),
     "balancer-restarted": Fault(
-        "balancer restarted", balancer.balancer_restarted, NO_SERVER | {0}, per_tab=None, takes="balancer"
+        "balancer restarted",
+        balancer.balancer_restarted,
+        NO_SERVER | {0},
+        per_tab=None,
+        takes="balancer",
+        # Docker takes a second from the end of the old process to the first answer of the new one. Who comes
+        # shortly before waits for one more, because the way from the published port loses the first packet.
+        budget=Budget(lost_s=3),
     ),
-    "database-killed": _outage("database killed", database.database_killed),
+    "database-killed": _outage("database killed", database.database_killed, budget=Budget(late_s=1)),
     "database-frozen": _outage("database frozen", database.database_frozen, hold_s=FROZEN_S),
     "database-unreachable": _outage("database unreachable", database.database_unreachable),
     "tables-locked": _outage("tables locked", database.tables_locked, FROZEN_S, "read"),
@@ -90,9 +115,17 @@ FAULTS = {
     "clocks-apart": Fault("clocks apart", servers.clocks_apart),
     "hostile-client": Fault("one hostile client", clients.hostile_client, hold_s=10, heals_itself=False),
     "php-server-killed": Fault(
-        "PHP server killed", servers.php_server_killed, NO_SERVER, per_tab=2, takes="server", needs="php"
+        "PHP server killed",
+        servers.php_server_killed,
+        NO_SERVER,
+        per_tab=2,
+        takes="server",
+        needs="php",
+        budget=KILLED,
     ),
-    "php-server-stopped": Fault("PHP server stopped", servers.php_server_stopped, needs="php"),
+    "php-server-stopped": Fault(
+        "PHP server stopped", servers.php_server_stopped, needs="php", budget=GRACEFUL
+    ),
     "memcached-killed": _of_memcached("memcached killed", memcached.memcached_killed),
     "memcached-frozen": _of_memcached("memcached frozen", memcached.memcached_frozen, hold_s=FROZEN_S),
     "memcached-cut-off": _of_memcached(

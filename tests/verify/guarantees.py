@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from verify.checkers import cleaning, hopping, losses, one_copy, outage, reads, strangers, the_dead
+from verify.checkers import cleaning, cost, hopping, losses, one_copy, outage, reads, strangers, the_dead
 from verify.evidence import Run, Violation
 from verify.faults import FAULTS
 
@@ -62,12 +62,17 @@ GUARANTEES = {
     "G9": Guarantee(
         "the balancer spreads the load and every history hopped", hopping.every_history_hopped, ALL_ROLES
     ),
+    "G10": Guarantee(
+        "a fault costs visitors no more than its budget",
+        cost.a_fault_costs_no_more_than_its_budget,
+        ALL_ROLES,
+    ),
 }
 
 # Pairs without meaning, with the reason. All other pairs must hold.
 NOT_APPLICABLE = {
     ("G7", name): "nothing is out" for name, fault in FAULTS.items() if fault.takes == "nothing"
-}
+} | {("G10", name): "no budget is set" for name, fault in FAULTS.items() if fault.budget is None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,5 +100,8 @@ SABOTEURS = {
     "none-on-exception": Saboteur("G7", "database-killed", "reads an outage as an empty session"),
     "cleaner-too-early": Saboteur("G8", "calm", "removes what would expire within an idle timeout"),
     "cleaner-too-late": Saboteur("G8", "calm", "leaves what has expired for an idle timeout more"),
+    "slow-to-notice": Saboteur(
+        "G10", "server-killed", "has the balancer wait long for a server that is gone"
+    ),
     "stickiness": Saboteur("G9", "calm", "has the balancer send each session to one server"),
 }

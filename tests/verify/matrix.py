@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from verify import history, page
@@ -13,9 +13,11 @@ from verify.deployment import ROOT, Stack
 from verify.faults import FAULTS
 from verify.felt import felt
 from verify.guarantees import GUARANTEES
-from verify.trial import Trial, strike
+from verify.trial import FULL, Trial, strike
 from verify.verdict import Cell, column
 
+# A machine on which visitors wait longer without any fault is too slow to judge what a fault costs.
+CALM_WAIT_S = 0.5
 REPORTS = Path(os.environ.get("REPORTS") or ROOT / "reports")
 
 
@@ -25,16 +27,19 @@ def fill(
     """Run the faults one after the other, and return all cells and each fault's trial; prints as it goes."""
     cells: list[Cell] = []
     trials: dict[str, Trial] = {}
+    pace = FULL
     for name in faults:
-        trial = trials[name] = strike(stack, FAULTS[name], f"{seed} {name}")
+        trial = trials[name] = strike(stack, FAULTS[name], f"{seed} {name}", pace)
         history.write(trial.run.history, REPORTS / f"history-{name}.jsonl")
         found = column(name, FAULTS[name], trial, guarantees)
         print(f"\n{FAULTS[name].title}: {trial.evidence or 'VOID, ' + str(trial.trouble)}", flush=True)
         cost = felt(trial.run)
-        print(
-            f"  longest wait {cost.longest_wait_s:.2f} s, service lost {cost.service_lost_s:.1f} s",
-            flush=True,
-        )
+        waited = f"{cost.longest_wait_s:.2f} s"
+        print(f"  longest wait {waited}, service lost {cost.service_lost_s:.1f} s", flush=True)
+        if name == "calm" and cost.longest_wait_s > CALM_WAIT_S:
+            slow = f"the machine is busy: calm visitors waited {waited}"
+            print(f"  {slow}, so what the faults cost is not judged", flush=True)
+            pace = replace(FULL, unjudged=slow)
         for cell in found:
             print(line(cell), flush=True)
         cells += found

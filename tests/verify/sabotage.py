@@ -17,6 +17,15 @@ STICKINESS = """    stick-table type string len 64 size 10k
     stick store-response res.cook(session)
 """
 
+# Texts of the balancer's configuration, and those in their place then.
+IN_THE_BALANCER = {
+    "stickiness": {ROTATION: ROTATION + STICKINESS},
+    "slow-to-notice": {
+        "timeout connect 250ms\n": "timeout connect 5s\n",
+        "inter 1s fastinter 100ms": "inter 5s",
+    },
+}
+
 # Breaks the named part until the next call.
 Break = Callable[[str], None]
 
@@ -34,7 +43,9 @@ def sabotage(stack: Stack) -> Iterator[Break]:
 
     def break_part(name: str) -> None:
         (folder / "name").write_text(name)
-        wanted = right.replace(ROTATION, ROTATION + STICKINESS) if name == "stickiness" else right
+        wanted = right
+        for old, new in IN_THE_BALANCER.get(name, {}).items():
+            wanted = wanted.replace(old, new)
         if wanted != configuration.read_text():
             configuration.write_text(wanted)
             stack.script("infra/reload")

@@ -16,16 +16,20 @@ from verify.strikes.proof import DidNotStrike
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The durations of a trial. quiet_s: after so many seconds of only ok answers it has recovered."""
+    """The durations of a trial. quiet_s: after so many seconds of only ok answers it has recovered.
+
+    unjudged: why it does not judge what visitors felt; None: it does.
+    """
 
     warm_up_s: float = 5
     longest_hold_s: float = 20
     quiet_s: float = 3
+    unjudged: str | None = None
 
 
 FULL = Pace()
 # For saboteurs, which show at once, and for every test run.
-QUICK = Pace(warm_up_s=2, longest_hold_s=2, quiet_s=1)
+QUICK = Pace(warm_up_s=2, longest_hold_s=2, quiet_s=1, unjudged="a short run, perhaps on a busy machine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +38,14 @@ class Trial:
 
     evidence: the trace that the fault left; None: it did not strike, and `trouble` says why.
     recovery_s: from the strike (the heal, if visitors needed it) to the last answer that was not ok;
-    None: there were still such answers half a minute after the heal.
+    None: there were still such answers half a minute after the heal. unjudged: see Pace.
     """
 
     run: Run
     evidence: str | None
     trouble: str | None
     recovery_s: float | None
+    unjudged: str | None = None
 
 
 def strike(stack: Stack, fault: Fault, seed: str, pace: Pace = FULL) -> Trial:
@@ -63,6 +68,7 @@ def strike(stack: Stack, fault: Fault, seed: str, pace: Pace = FULL) -> Trial:
                 healed = time.monotonic_ns()
         except (DidNotStrike, AssertionError) as error:
             evidence, trouble = None, str(error)
+        back = time.monotonic_ns()
         stack.make_whole()
         auditor.clean_twice_at_once(planted)
         has_recovered = _is_quiet(recorder, pace.quiet_s)
@@ -72,9 +78,11 @@ def strike(stack: Stack, fault: Fault, seed: str, pace: Pace = FULL) -> Trial:
     auditor.count_rows_around_reading(seed)
     auditor.count_rows_of_forged(crowd.scene.forged_ids)
     history = recorder.history()
-    run = Run(history, struck, healed, fault.takes == "store", servers, ended)
+    budget = None if pace.unjudged else fault.budget
+    run = Run(history, struck, healed, fault.takes == "store", servers, back, ended, budget)
     since = struck if fault.heals_itself else healed
-    return Trial(run, evidence, trouble, _recovery_s(history, since) if has_recovered else None)
+    recovery_s = _recovery_s(history, since) if has_recovered else None
+    return Trial(run, evidence, trouble, recovery_s, pace.unjudged)
 
 
 def _recovery_s(history: list[Operation], since: int) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from verify.checkers.cost import a_fault_costs_no_more_than_its_budget
 from verify.checkers.hopping import unhopped
 from verify.evidence import Violation
 from verify.faults import Fault
@@ -51,7 +52,10 @@ def column(name: str, fault: Fault, trial: Trial, guarantees: Iterable[str]) -> 
 
 
 def _cell(name: str, fault_name: str, fault: Fault, trial: Trial, cost: Felt) -> Cell:
-    if reason := NOT_APPLICABLE.get((name, fault_name)):
+    reason = NOT_APPLICABLE.get((name, fault_name))
+    if reason is None and GUARANTEES[name].check is a_fault_costs_no_more_than_its_budget:
+        reason = trial.unjudged
+    if reason:
         return Cell(name, fault_name, "n/a", reason=reason)
     guarantee = GUARANTEES[name]
     counted = [o for o in trial.run.history if o.role in guarantee.roles]
