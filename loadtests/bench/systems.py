@@ -27,15 +27,12 @@ WORKS = {
 }
 
 
-HEADLINES = tuple(name for name, work in WORKS.items() if work.is_headline)
-
-
 @dataclass(frozen=True, slots=True)
 class System:
     """A session store with the server around it.
 
     tuned: the setting of its workers, for its variable in compose.yml; others: the settings that `calibrate`
-    tries beside that. in_memory: an acknowledged write is not on the disk; no goal is over such a peer.
+    tries beside that.
     """
 
     title: str
@@ -47,7 +44,6 @@ class System:
     db_user: str = "bench"
     creates_tables: tuple[str, ...] = ()
     sidecars: tuple[str, ...] = ()
-    in_memory: bool = False
 
     @property
     def host(self) -> str:
@@ -124,37 +120,5 @@ SYSTEMS = {
         "NODE_WORKERS=1 DB_CONNECTIONS=4",
         tuple(f"NODE_WORKERS={n} DB_CONNECTIONS={c}" for n in (1, 2) for c in (1, 4, 8)),
         language="JavaScript",
-    ),
-    "connect-session-knex": System(
-        "Express, connect-session-knex",
-        "connect-session-knex",
-        "NODE_WORKERS=1 DB_CONNECTIONS=4",
-        tuple(f"NODE_WORKERS={n} DB_CONNECTIONS={c}" for n in (1, 2) for c in (1, 4, 8)),
-        language="JavaScript",
-    ),
-    "flask-session-redis": System(
-        "Flask-Session, Redis",
-        "flask-session-redis",
-        f"{_GEVENT} 2",
-        _GUNICORN,
-        sidecars=("valkey",),
-        in_memory=True,
-    ),
-    "django-redis": System(
-        "Django, cache in Redis",
-        "django-redis",
-        f"{_THREADS} 2",
-        _GUNICORN,
-        sidecars=("valkey",),
-        in_memory=True,
-    ),
-    "connect-redis": System(
-        "Express, connect-redis",
-        "connect-redis",
-        "NODE_WORKERS=1",
-        ("NODE_WORKERS=2",),
-        language="JavaScript",
-        sidecars=("valkey",),
-        in_memory=True,
     ),
 }
