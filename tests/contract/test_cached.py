@@ -21,8 +21,8 @@ pytestmark = pytest.mark.cached
 
 # Short, so that the tests are short, too; the switch is then off for three seconds.
 TTL_S, HORIZON_S, TIMEOUT_S = 1.0, 0.5, 0.2
-# One timeout, one horizon, and a slow machine's second.
-GENEROUS_S = TIMEOUT_S + HORIZON_S + 1.5
+# A slow machine's time, far below for ever.
+GENEROUS_S = 20
 
 CHANGES = {
     "change": (lambda handler, key: handler.write(key, Change(set={"a": 2})), {"a": 2}),
@@ -302,7 +302,7 @@ def test_the_switch_tells_the_databases_time(cached_world):
     (now,) = cached_world.behind.admin.ask("SELECT UNIX_TIMESTAMP(NOW(6))")[0]
     seen = handler.switch.look()
 
-    assert 0 <= seen.store_time - float(now) < 5
+    assert 0 <= seen.store_time - float(now) < 60
     assert seen.off_s < 0
 
 

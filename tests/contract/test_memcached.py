@@ -150,7 +150,8 @@ def test_the_clock_is_memcacheds(memcached):
     told = [clock.now() for _ in range(50)]
 
     assert told == sorted(told)
-    assert abs(told[-1] - time.time()) < 2
+    # An idle memcached looks at its clock once a second, one that waits for the processor later.
+    assert told[-1] == pytest.approx(time.time(), abs=60)
 
 
 def test_a_session_that_memcached_dropped_reads_as_unknown(alone):

@@ -24,7 +24,7 @@ def test_waiting_for_a_connection_ends_with_the_deadline(sql_world, one):
 
     with pytest.raises(SessionStoreUnavailable, match="in use"):
         second.read(new_key())
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
 
 
 def test_a_connection_that_is_given_back_serves_the_one_who_waits(sql_world, one):
@@ -169,8 +169,8 @@ def test_a_shorter_deadline_bounds_a_statement(sql_world, one):
     started = time.monotonic()
 
     with pytest.raises(pymysql.err.OperationalError, match="timed out"), connection.cursor() as cursor:
-        cursor.execute("SELECT SLEEP(20)")
-    assert time.monotonic() - started < 5
+        cursor.execute("SELECT SLEEP(60)")
+    assert time.monotonic() - started < 20
 
 
 def test_a_longer_deadline_lets_a_statement_finish(sql_world, one):

@@ -14,7 +14,7 @@ def test_what_one_server_wrote_another_server_reads(world, handler, other):
 
 
 def test_a_new_session_has_its_whole_idle_time_left(world, handler):
-    assert handler.read(world.put(n=1)).ttl_s == pytest.approx(LIFETIMES.idle_s, abs=5)
+    assert handler.read(world.put(n=1)).ttl_s == pytest.approx(LIFETIMES.idle_s, abs=15)
 
 
 def test_an_unknown_key_reads_as_none(handler):
@@ -80,7 +80,7 @@ def test_reading_tells_how_much_a_touch_would_gain(world, handler):
     key = world.put(n=1)
     world.age(100)
 
-    assert handler.read(key).extendable_s == pytest.approx(100, abs=5)
+    assert handler.read(key).extendable_s == pytest.approx(100, abs=15)
 
 
 def test_a_touch_gains_nothing_when_the_absolute_timeout_is_near(world):

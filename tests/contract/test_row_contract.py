@@ -96,8 +96,8 @@ def test_what_a_foreigner_creates_the_handler_reads(foreigner, handler):
     key = created(foreigner, "ada", '{"cart":["tea"],"n":1}')
 
     assert content(handler, key) == ({"cart": ["tea"], "n": 1}, 1, "ada")
-    assert handler.read(key).ttl_s == pytest.approx(LIFETIMES.idle_s, abs=5)
-    assert handler.read(key).extendable_s <= 5
+    assert handler.read(key).ttl_s == pytest.approx(LIFETIMES.idle_s, abs=15)
+    assert handler.read(key).extendable_s <= 30
 
 
 def test_a_foreigner_cannot_create_what_was_ended(foreigner, handler):
@@ -115,7 +115,7 @@ def test_what_the_handler_writes_a_foreigner_reads(sql_world, foreigner):
     assert foreigner.run("read", key=key) == 1
     data, version, user, ttl_s = foreigner.rows[0]
     assert (data.replace(" ", ""), version, user) == ('{"n":1}', 1, b"ada")
-    assert ttl_s == pytest.approx(LIFETIMES.idle_s, abs=5)
+    assert ttl_s == pytest.approx(LIFETIMES.idle_s, abs=15)
 
 
 def test_a_foreigner_reads_nothing_of_an_ended_or_expired_session(sql_world, foreigner, handler):
@@ -183,7 +183,7 @@ def test_a_touch_moves_the_expiry_forward_and_nothing_else(sql_world, foreigner,
     sql_world.age(100)
 
     assert foreigner.change("touch", key)
-    assert handler.read(key).ttl_s == pytest.approx(LIFETIMES.idle_s, abs=5)
+    assert handler.read(key).ttl_s == pytest.approx(LIFETIMES.idle_s, abs=15)
     assert content(handler, key) == ({"n": 1}, 1, None)
 
 
@@ -195,13 +195,13 @@ def test_no_change_moves_the_expiry_back_or_beyond_its_end(sql_world, foreigner,
     key = created(foreigner)
     sql_world.admin.ask("UPDATE sessions SET expires_at = expires_at + 5000, absolute_at = expires_at")
     assert foreigner.change(verb, key, path, value, n=1)
-    assert handler.read(key).ttl_s == pytest.approx(LIFETIMES.idle_s + 5000, abs=5)
+    assert handler.read(key).ttl_s == pytest.approx(LIFETIMES.idle_s + 5000, abs=15)
 
     sql_world.admin.ask(
         "UPDATE sessions SET expires_at = UNIX_TIMESTAMP() + 50, absolute_at = expires_at + 50"
     )
     assert foreigner.change(verb, key, path, value, n=1)
-    assert handler.read(key).ttl_s == pytest.approx(100, abs=5)
+    assert handler.read(key).ttl_s == pytest.approx(100, abs=15)
 
 
 def test_a_session_that_rotates_is_dead_under_the_old_key(foreigner, handler):

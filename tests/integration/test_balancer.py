@@ -138,29 +138,15 @@ def test_a_body_in_chunks_is_read_like_any_other(visitor: Visitor) -> None:
 
 
 def test_the_log_joins_request_server_and_slot(deployment: Deployment, visitor: Visitor) -> None:
-    answer = visitor.ask("GET", "/api/stateless")
-    request_id = answer.headers["X-Request-ID"]
-
-    def logged() -> dict[str, object] | None:
-        lines = (line for line in deployment.logs("balancer").splitlines() if request_id in line)
-        return next(map(json.loads, lines), None)
-
-    line = until(logged, f"a log line of request {request_id}")
+    answer, line = deployment.ask_until_logged(lambda: visitor.ask("GET", "/api/stateless"))
     assert (line["status"], line["served_by"], line["path"]) == (200, answer.server, "/api/stateless")
     assert str(line["slot"]).startswith("web")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}", str(line["time"]))
 
 
 def test_a_long_address_is_logged_as_one_line(deployment: Deployment, visitor: Visitor) -> None:
-    asked = set()
-
-    def line() -> str | None:
-        # Asked anew each time: HAProxy drops a log line that its reader is too slow for.
-        asked.add(visitor.ask("GET", "/api/stateless?" + '"' * 3900).request_id)
-        lines = deployment.logs("balancer").splitlines()
-        return next((line for line in lines if any(str(request_id) in line for request_id in asked)), None)
-
-    assert json.loads(until(line, "its log line"))["path"].startswith("/api/stateless")
+    _, line = deployment.ask_until_logged(lambda: visitor.ask("GET", "/api/stateless?" + '"' * 3900))
+    assert line["path"].startswith("/api/stateless")
 
 
 def test_an_outage_is_logged_with_the_request_that_met_it(deployment: Deployment, visitor: Visitor) -> None:
@@ -171,11 +157,7 @@ def test_an_outage_is_logged_with_the_request_that_met_it(deployment: Deployment
     finally:
         deployment.container("db").unpause()
 
-    def logged() -> list[dict[str, str]]:
-        lines = (line for line in deployment.logs("web").splitlines() if request_id in line)
-        return [json.loads(line) for line in lines]
-
-    (line,) = until(logged, f"a log line of request {request_id}")
+    (line,) = until(lambda: deployment.logged("web", request_id), f"a log line of request {request_id}")
     assert line["logger"] == "hopproof.web"
     assert "did not answer" in line["message"]
 

@@ -143,9 +143,9 @@ def test_what_is_refused_by_a_limit_leaves_no_log_line(deployment: Deployment, n
     many(neighbour, "GET", "/api/stateless", 320)
     neighbour.container.reload()
     address = next(iter(neighbour.container.attrs["NetworkSettings"]["Networks"].values()))["IPAddress"]
-    lines = [line for line in deployment.logs("balancer").splitlines() if f'"{address}"' in line]
-    assert lines
-    assert [line for line in lines if '"status": 429' in line] == []
+    statuses = {line["status"] for line in deployment.logged("balancer", f'"{address}"')}
+    assert statuses
+    assert 429 not in statuses
 
 
 # Asks for large answers, and reads 600 bytes of them five times a second. Anew every 15 s, up to 8 times:
@@ -175,7 +175,7 @@ def test_an_answer_that_is_read_too_slowly_is_cut_off(deployment: Deployment, ne
     deployment.container("balancer").exec_run(ENDING, detach=True)
     neighbour.start(SLOW_READER, cookie)
     # K: the connection was ended from HAProxy's command line.
-    until(lambda: '"end": "K' in deployment.logs("balancer"), "a log line of the answer that was cut off", 90)
+    until(lambda: deployment.logged("balancer", '"end": "K'), "a log line of the answer that was cut off", 90)
 
 
 def test_the_program_that_ends_slow_answers_runs_beside_the_balancer(deployment: Deployment) -> None:

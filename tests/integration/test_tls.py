@@ -7,6 +7,7 @@ import ipaddress
 import json
 import socket
 import ssl
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from verify.deployment import Deployment, ask_every_server, until
+from verify.deployment import Deployment, ask_every_server
 from verify.hostile import http2_flood
 from verify.neighbour import neighbour_of
 from verify.visitor import Visitor
@@ -62,18 +63,9 @@ def test_a_proxy_that_is_trusted_says_how_and_from_where_a_visitor_came(
     deployment: Deployment, in_the_clear: Visitor
 ) -> None:
     said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.1, 203.0.113.7"}
-
-    asked = set()
-
-    def client() -> str | None:
-        # Asked anew each time: HAProxy drops a log line that its reader is too slow for.
-        answer = in_the_clear.ask("GET", "/api/session", headers=said)
-        assert answer.status == 200
-        asked.add(answer.request_id)
-        lines = [json.loads(line) for line in deployment.logs("balancer").splitlines() if line[:1] == "{"]
-        return next((line["client"] for line in lines if line["request_id"] in asked), None)
-
-    assert until(client, "a log line") == "203.0.113.7"
+    ask = partial(in_the_clear.ask, "GET", "/api/session", headers=said)
+    answer, line = deployment.ask_until_logged(ask)
+    assert (answer.status, line["client"]) == (200, "203.0.113.7")
 
 
 def test_nobody_else_is_believed(deployment: Deployment) -> None:

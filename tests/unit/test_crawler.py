@@ -98,8 +98,8 @@ def test_a_walk_counts_rows_by_what_they_are(crawler, table):
     assert rows_told(crawler) == [4, 1, 1, 1]
     assert figures["hopproof_sessions_logged_in",] == 3
     assert figures["hopproof_users_logged_in",] == 2
-    assert figures["hopproof_crawl_last_walk_timestamp_seconds",] == pytest.approx(time.time(), abs=5)
-    assert 0 <= figures["hopproof_crawl_walk_duration_seconds",] < 5
+    assert figures["hopproof_crawl_last_walk_timestamp_seconds",] == pytest.approx(time.time(), abs=60)
+    assert 0 <= figures["hopproof_crawl_walk_duration_seconds",] < 60
 
 
 def test_the_histograms_are_of_the_last_walk_alone(crawler, table):

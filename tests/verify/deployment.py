@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import re
@@ -13,7 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import docker
 from docker.models.containers import Container
@@ -66,6 +67,12 @@ def readable_secrets(container: Container) -> list[str]:
     code, output = container.exec_run(["bash", "-c", LIST_READABLE_SECRETS])
     assert code == 0, output
     return output.decode().split()
+
+
+SQL = (
+    'mysql --user=root --password="$(cat /run/secrets/db_root_password)" --batch --skip-column-names hopproof'
+    ' --execute "$0" 2>&1 && echo all told'
+)
 
 
 class Stack:
@@ -220,16 +227,19 @@ class Stack:
         return self.docker.containers.get(server.partition("-")[2])
 
     def sql(self, statement: str) -> list[list[str]]:
-        """Run a statement as the database's administrator, over its own socket."""
-        command = (
-            'mysql --user=root --password="$(cat /run/secrets/db_root_password)" --batch --skip-column-names'
-        )
-        code, output = self.container("db").exec_run(
-            ["bash", "-c", f'{command} hopproof --execute "$0" 2>&1', statement]
-        )
-        lines = [line for line in output.decode().splitlines() if not line.startswith("mysql: [Warning]")]
-        assert code == 0, f"{statement}: {lines}"
-        return [line.split("\t") for line in lines]
+        """Run a statement as the database's administrator, over its own socket.
+
+        A query whose output Docker has lost, without an error, is asked again.
+        """
+        for _ in range(5):
+            code, output = self.container("db").exec_run(["bash", "-c", SQL, statement])
+            lines = [line for line in output.decode().splitlines() if not line.startswith("mysql: [Warning]")]
+            assert code == 0, f"{statement}: {lines}"
+            if lines[-1:] == ["all told"]:
+                return [line.split("\t") for line in lines[:-1]]
+            if not statement.startswith(("SELECT", "SHOW")):
+                return []
+        raise AssertionError(f"Docker lost the output five times: {statement}")
 
     def statements_of(self, user: str) -> dict[str, int]:
         """Return how many statements of each kind, such as sql/select, MySQL has counted of its user."""
@@ -280,8 +290,31 @@ class Deployment(Stack):
     def __exit__(self, *_: object) -> None:
         self._compose.stop()
 
-    def logs(self, service: str) -> str:
-        return self._compose.get_logs("--no-log-prefix", service)[0]
+    def logs(self, service: str, last: int | None = None) -> str:
+        """Return what the service's containers have written, or the last lines of each, which is cheaper."""
+        written = (container.logs(tail=last or "all") for container in self.containers(service))
+        return b"".join(written).decode()
+
+    def logged(self, service: str, text: str) -> list[dict[str, Any]]:
+        """Return those of the newest log lines that have this text in them."""
+        lines = self.logs(service, last=1000).splitlines()
+        return [json.loads(line) for line in lines if line[:1] == "{" and text in line]
+
+    def ask_until_logged(self, ask: Callable[[], Answer]) -> tuple[Answer, dict[str, Any]]:
+        """Ask, and return an answer and the balancer's log line of it.
+
+        The same is asked anew until then: HAProxy drops a log line that its reader is too slow for.
+        """
+
+        answers = {}
+
+        def logged() -> tuple[Answer, dict[str, Any]] | None:
+            answer = ask()
+            answers[answer.request_id] = answer
+            lines = {line["request_id"]: line for line in self.logged("balancer", '"request_id"')}
+            return next(((answers[one], lines[one]) for one in answers if one in lines), None)
+
+        return until(logged, "a log line of the request", rest_s=0.3)
 
 
 def ask_every_server(
