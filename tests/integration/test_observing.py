@@ -12,6 +12,7 @@ import pytest
 import urllib3
 
 from verify.deployment import ROOT, Deployment, freeze, readable_secrets, until
+from verify.inside import run_inside
 from verify.visitor import Visitor
 
 OBSERVE = ROOT / "infra/observe"
@@ -150,13 +151,12 @@ def test_without_a_table_the_crawler_says_so_and_stays(
     )
     deployment.script(*start, STORE="memcached")
 
-    def asked() -> tuple[int, bytes]:
-        code, output = deployment.container("crawler").exec_run(["python", "-c", ask])
-        return code, output
+    def asked() -> tuple[int, str]:
+        return run_inside(deployment.container("crawler"), ["python", "-c", ask])
 
     _, told = until(lambda: (seen := asked())[0] == 0 and seen, "an answer of the crawler", 20)
-    assert b"hopproof_crawl_period_seconds 1.0" in told
-    assert b"hopproof_session_rows" not in told
+    assert "hopproof_crawl_period_seconds 1.0" in told
+    assert "hopproof_session_rows" not in told
     assert deployment.logs("crawler").count("there is no table to walk") == 1
     assert deployment.container("crawler").attrs["RestartCount"] == 0
     deployment.script(*start)

@@ -18,6 +18,7 @@ from counting import CountingVisitors
 from verify.deployment import Deployment, ask_every_server, freeze, readable_secrets, until
 from verify.faults import FAULTS
 from verify.guarantees import GUARANTEES
+from verify.inside import run_inside
 from verify.matrix import line
 from verify.neighbour import neighbour_of
 from verify.strikes.database import tables_locked
@@ -213,8 +214,7 @@ def in_php(deployment: Deployment, script: str, *arguments: str, **settings: str
     loaded = "foreach (['Json', 'SessionHandler', 'Session'] as $file) { require \"/app/$file.php\"; }"
     read = "['handler' => $handler] = require '/app/settings.php';"
     command = ["php", "-r", f"{loaded} {read} {script}", *arguments]
-    done = deployment.containers("php")[0].exec_run(command, environment=settings)
-    return str(done.output.decode())
+    return run_inside(deployment.containers("php")[0], command, **settings)[1]
 
 
 def test_a_login_on_php_ends_the_oldest_session_beyond_the_limit(deployment: Deployment) -> None:

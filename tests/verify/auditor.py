@@ -12,6 +12,7 @@ from string import ascii_lowercase, ascii_uppercase, digits
 
 from verify.deployment import Stack
 from verify.history import Operation, Recorder
+from verify.inside import run_inside
 from verify.table import count, plant, uproot
 
 PLANTED_ROWS = 300
@@ -69,8 +70,9 @@ class Auditor:
         # A janitor that cannot clean says so, and tries again for ever.
         command = ["timeout", "60", "python", "-c", ONE_PASS, *janitor.attrs["Config"]["Cmd"]]
         with ThreadPoolExecutor(cleaners) as pool:
-            for cleaner in [pool.submit(janitor.exec_run, command) for _ in range(cleaners)]:
-                assert cleaner.result().exit_code == 0, cleaner.result().output
+            for cleaner in [pool.submit(run_inside, janitor, command) for _ in range(cleaners)]:
+                code, output = cleaner.result()
+                assert code == 0, output
 
     def count_rows_around_reading(self, seed: str) -> None:
         """Count the new rows, read without an id and with ids that no visitor was given, and count again."""

@@ -20,6 +20,7 @@ import docker
 from docker.models.containers import Container
 from testcontainers.compose import DockerCompose
 
+from verify.inside import run_inside
 from verify.visitor import SERVER_KINDS, Answer, Visitor
 
 ROOT = Path(__file__).parents[2]
@@ -64,14 +65,14 @@ LIST_READABLE_SECRETS = 'for file in /run/secrets/*; do [ ! -r "$file" ] || base
 
 def readable_secrets(container: Container) -> list[str]:
     """The passwords that the container's own user may read."""
-    code, output = container.exec_run(["bash", "-c", LIST_READABLE_SECRETS])
+    code, output = run_inside(container, ["bash", "-c", LIST_READABLE_SECRETS])
     assert code == 0, output
-    return output.decode().split()
+    return output.split()
 
 
 SQL = (
     'mysql --user=root --password="$(cat /run/secrets/db_root_password)" --batch --skip-column-names hopproof'
-    ' --execute "$0" 2>&1 && echo all told'
+    ' --execute "$0"'
 )
 
 
@@ -227,19 +228,11 @@ class Stack:
         return self.docker.containers.get(server.partition("-")[2])
 
     def sql(self, statement: str) -> list[list[str]]:
-        """Run a statement as the database's administrator, over its own socket.
-
-        A query whose output Docker has lost, without an error, is asked again.
-        """
-        for _ in range(5):
-            code, output = self.container("db").exec_run(["bash", "-c", SQL, statement])
-            lines = [line for line in output.decode().splitlines() if not line.startswith("mysql: [Warning]")]
-            assert code == 0, f"{statement}: {lines}"
-            if lines[-1:] == ["all told"]:
-                return [line.split("\t") for line in lines[:-1]]
-            if not statement.startswith(("SELECT", "SHOW")):
-                return []
-        raise AssertionError(f"Docker lost the output five times: {statement}")
+        """Run a statement as the database's administrator, over its own socket."""
+        code, output = run_inside(self.container("db"), ["bash", "-c", SQL, statement])
+        lines = [line for line in output.splitlines() if not line.startswith("mysql: [Warning]")]
+        assert code == 0, f"{statement}: {lines}"
+        return [line.split("\t") for line in lines]
 
     def statements_of(self, user: str) -> dict[str, int]:
         """Return how many statements of each kind, such as sql/select, MySQL has counted of its user."""

@@ -12,6 +12,7 @@ from typing import Any
 from docker.models.containers import Container
 
 from verify.deployment import Stack
+from verify.inside import run_inside
 
 # Prints status, headers and body of one request as JSON. The balancer's service name is its host.
 ASK = """
@@ -30,9 +31,9 @@ class Neighbour:
 
     def run(self, program: str, *arguments: str) -> str:
         """Run a Python program there and return its output."""
-        code, output = self.container.exec_run(["python", "-c", program, *arguments])
-        assert code == 0, output.decode()
-        return str(output.decode())
+        code, output = run_inside(self.container, ["python", "-c", program, *arguments])
+        assert code == 0, output
+        return output
 
     def start(self, program: str, *arguments: str) -> None:
         """Start a Python program there, one at a time. It ends with the neighbour."""
@@ -41,7 +42,7 @@ class Neighbour:
 
     def last_line(self) -> str:
         """Return the last line that the started program has printed, empty if there is none."""
-        return str(self.container.exec_run(["tail", "-n", "1", "/tmp/said"])[1].decode().strip())
+        return run_inside(self.container, ["tail", "-n", "1", "/tmp/said"])[1].strip()
 
     def ask(
         self, method: str, path: str, headers: dict[str, str] | None = None, body: str | None = None
