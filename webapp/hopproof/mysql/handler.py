@@ -105,12 +105,12 @@ class MySQLHandler:
     def _reason(self, change: Change, plan: Plan, parameters: dict[str, Any]) -> SessionError | None:
         """Return why no row matched, by asking the row which condition fails; None if none does."""
         rows = self.connection.ask(plan.reason, repeatable=True, **parameters).rows
-        if not rows or rows[0][0] == b"1":
+        if not rows or rows[0][0]:
             return SessionGone(ended=bool(rows))
         _, max_bytes, *verdicts = rows[0]
         for condition, holds in zip(plan.conditions, verdicts, strict=True):
-            if holds != b"1":
-                return refusal(condition, change, parameters["key"], int(max_bytes))
+            if not holds:
+                return refusal(condition, change, parameters["key"], max_bytes)
         return None
 
     # A plain INSERT, never an upsert: an upsert would revive what a logout has just ended.
@@ -150,7 +150,7 @@ class MySQLHandler:
     def sessions_of_user(self, user: str) -> list[Listed]:
         idle_s = self.lifetimes.idle_s
         rows = self.connection.ask(self.OF_USER, repeatable=True, user=user.encode(), idle_s=idle_s).rows
-        return [Listed(key, int(age_s), int(unused_s)) for key, age_s, unused_s in rows]
+        return [Listed(*row) for row in rows]
 
     END_ONE = f"{DESTROY} AND `user` = %(user)s"
 
@@ -197,7 +197,7 @@ class MySQLHandler:
     REMOVE = f"DELETE FROM sessions WHERE id IN %(keys)s AND {DUE}"
 
     def clean(self) -> int:
-        if self.connection.ask(self.LOCK).rows != [[b"1"]]:
+        if self.connection.ask(self.LOCK).rows != ((1,),):
             raise SessionConflict("another cleaner is at work")
         cleaner, removed, grace_s = self.connection.held, 0, self.clean_grace_s
         try:

@@ -92,7 +92,7 @@ def _data(operator: Operator, row: Row) -> dict[str, Any] | None:
     if row.data is None:
         return None
     try:
-        return cast("dict[str, Any]", parse(row.data))  # an object: the row is intact
+        return cast("dict[str, Any]", parse(row.data.encode()))  # an object: the row is intact
     except NotIJson as error:
         operator.report(BrokenRow(row.key, f"its data are not I-JSON: {error}"))
         return None

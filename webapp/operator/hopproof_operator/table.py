@@ -60,7 +60,7 @@ class Row:
     read_at: int
     json_bytes: int
     state: State
-    data: bytes | None = None
+    data: str | None = None
 
     @property
     def age_s(self) -> int:
@@ -161,7 +161,7 @@ def _row(values: Sequence[Any], with_data: bool) -> Row | BrokenRow:
     version, created_at, expires_at, absolute_at, read_at = map(int, numbers)
     is_ended = json_bytes is None  # then the other columns mean nothing
     complaints = [
-        rule for rule, holds in zip(ROW_INVARIANTS, verdicts, strict=True) if holds != b"1" and not is_ended
+        rule for rule, holds in zip(ROW_INVARIANTS, verdicts, strict=True) if not holds and not is_ended
     ]
     try:
         user = None if name is None else name.decode()
