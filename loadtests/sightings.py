@@ -69,6 +69,8 @@ def watch(environment: Environment, **_: Any) -> None:
     if environment.web_ui is None and not isinstance(environment.runner, WorkerRunner):
         # Locust's own tables are wide, and know nothing of servers and promises.
         logging.getLogger("locust.stats_logger").disabled = True
+        if os.environ.get("SHAPE") == "search":
+            return  # which shows each of its trials
         progress = gevent.spawn(_show_progress, environment)
         events.quitting.add_listener(lambda **_: progress.kill())
 
