@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from verify.deployment import Deployment, ask_every_server, until
+from verify.inside import run_inside
 from verify.visitor import Answer, Visitor
 
 SERVERS = 3
@@ -48,12 +49,19 @@ MALFORMED = [
 
 @dataclass(frozen=True)
 class Store:
-    """Where a store keeps its sessions; age is the SQL that makes all of them expire."""
+    """Where a store keeps its sessions: in tables, or in Valkey, all of it.
 
-    tables: tuple[str, ...]
+    age: the SQL that makes all of them expire; in Valkey they are told to.
+    """
+
+    tables: tuple[str, ...] = ()
     age: tuple[str, ...] = ()
     never_ages: str = ""
     version_of: str = ""
+
+    @property
+    def service(self) -> str:
+        return "db" if self.tables else "valkey"
 
 
 @dataclass(frozen=True)
@@ -116,8 +124,7 @@ class Checks:
         lost = 0
         for _ in range(10):
             visitor = self._visitor()
-            for statement in self.store.age:
-                self.deployment.sql(statement)
+            self._age()
             lost += any(map(_is_alive, self._everywhere(visitor)))
         return Found(10, lost)
 
@@ -137,7 +144,21 @@ class Checks:
             self.deployment.visitor_with(secrets.token_hex(16)).show()
         return Found(40, self._rows() - before)
 
+    def _age(self) -> None:
+        for statement in self.store.age:
+            self.deployment.sql(statement)
+        if not self.store.tables:
+            expire = "for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('EXPIRE', key, 0) end"
+            self._valkey("EVAL", expire, "0")
+
+    def _valkey(self, *command: str) -> str:
+        code, said = run_inside(self.deployment.container("valkey"), ["valkey-cli", *command])
+        assert code == 0, said
+        return said
+
     def _rows(self) -> int:
+        if not self.store.tables:
+            return int(self._valkey("DBSIZE"))
         return sum(
             int(self.deployment.sql(f"SELECT COUNT(*) FROM {table}")[0][0]) for table in self.store.tables
         )
@@ -249,7 +270,7 @@ class Checks:
         self._old_ids = Found(tried, alive)
         self._logged_in = Found(tried, logged_out)
 
-    # The database is killed
+    # The database, or Valkey, is killed
 
     def outage_reads(self) -> Found:
         self._outage()
@@ -263,7 +284,7 @@ class Checks:
 
     def _outage(self) -> None:
         visitors = [self._visitor() for _ in range(20)]
-        database = self.deployment.containers("db")[0]
+        database = self.deployment.container(self.store.service)
         with ThreadPoolExecutor(len(visitors)) as pool:
             database.kill()
             try:

@@ -41,6 +41,8 @@ STORES = {
         never_ages="the expiry is inside the serialised session, out of the reach of SQL",
         version_of="beaker",
     ),
+    "flask-session-redis": Store(version_of="flask-session"),
+    "django-redis": Store(version_of="django"),
 }
 
 
@@ -81,6 +83,8 @@ def install(deployment: Deployment, name: str) -> None:
     deployment.sql("DROP DATABASE IF EXISTS stores")
     deployment.sql("CREATE DATABASE stores CHARACTER SET utf8mb4")
     with deployment.overlaid("loadtests/rivals/compose.yml", PEER=name):
+        if STORES[name].service == "valkey":
+            deployment.script("infra/compose", "up", "--detach", "--no-deps", "--force-recreate", "valkey")
         create_tables = ("web", "python", "-m", "rivals.wsgi")
         deployment.script("infra/compose", "run", "--rm", "--no-deps", "-T", *create_tables)
         # No visitor is served meanwhile, so no request is waited for.

@@ -46,7 +46,7 @@ CHECKS: dict[str, dict[str, tuple[str, str]]] = {
         "old_id_after_login": ("the old id stays dead", "alive"),
         "logged_in_after_login": ("the visitor stays logged in", "logged out"),
     },
-    "the database is killed": {
+    "the database, or Redis, is killed": {
         "outage_reads": ("a read is an error, never an empty session", "empty"),
         "outage_changes": ("no change is acknowledged", "acknowledged"),
         "after_outage": ("what was there before is there when it is back", "lost"),
@@ -60,6 +60,8 @@ TITLES = {
     "django-db": "Django{version}, db",
     "django-cached-db": "Django{version}, cached_db",
     "beaker": "Beaker{version}, ext:database",
+    "flask-session-redis": "Flask-Session{version}, Redis",
+    "django-redis": "Django{version}, cache in Redis",
 }
 
 BETTER = {
@@ -76,6 +78,9 @@ BETTER = {
     "beaker": "`session.save_accessed_time=False`, which excludes a timeout: reads no longer undo changes, "
     "tried. `session.namespace.remove()` before `regenerate_id()`: the old id is dead, tried. Its locks "
     "(`lock_dir`) are held during a load or a save, not between them, and on one machine only.",
+    "flask-session-redis": "as on SQLAlchemy; Valkey with `appendonly yes` and `appendfsync always` writes "
+    "before it acknowledges.",
+    "django-redis": "Valkey as for Flask-Session. Take db where two tabs may change one session.",
 }
 
 INTRO = """\

@@ -1,6 +1,6 @@
-// The probe API, as far as the benchmark speaks it, on express-session and express-mysql-session.
-// resave and saveUninitialized as express-session's documentation recommends; the store with its defaults,
-// so a read extends the expiry (a touch), and its table is made by itself.
+// The probe API, as far as the benchmark speaks it, on express-session and the store named by STORE.
+// resave and saveUninitialized as express-session's documentation recommends; each store with its defaults,
+// so a read extends the expiry (a touch), and tables are made by themselves.
 // ../probe.py is the same for Python's stores.
 
 'use strict';
@@ -10,19 +10,47 @@ const fs = require('node:fs');
 const os = require('node:os');
 const express = require('express');
 const session = require('express-session');
-const MySQLStore = require('express-mysql-session')(session);
 
 const workers = Number(process.env.NODE_WORKERS || 1);
 const server = `web-${os.hostname()}`;
 
-function serve() {
-  const store = new MySQLStore({
+const connections = Number(process.env.DB_CONNECTIONS || 1);
+
+function database() {
+  return {
     host: process.env.DB_HOST || 'db',
     user: process.env.DB_USER,
     password: fs.readFileSync(process.env.DB_PASSWORD_FILE, 'utf8').trim(),
     database: process.env.DB_NAME,
-    connectionLimit: Number(process.env.DB_CONNECTIONS || 1),
-  });
+  };
+}
+
+// Each returns a store that is ready.
+const stores = {
+  'express-mysql-session': async () => {
+    const MySQLStore = require('express-mysql-session')(session);
+    const store = new MySQLStore({ ...database(), connectionLimit: connections });
+    await store.onReady();
+    return store;
+  },
+  'connect-session-knex': async () => {
+    const { ConnectSessionKnexStore } = require('connect-session-knex');
+    const pool = { min: 0, max: connections };
+    const knex = require('knex')({ client: 'mysql2', connection: database(), pool });
+    const store = new ConnectSessionKnexStore({ knex });
+    await new Promise((resolve, reject) => store.length((error) => (error ? reject(error) : resolve())));
+    return store;
+  },
+  'connect-redis': async () => {
+    const { RedisStore } = require('connect-redis');
+    const client = require('redis').createClient({ url: 'redis://valkey:6379' });
+    await client.connect();
+    return new RedisStore({ client });
+  },
+};
+
+async function serve() {
+  const store = await stores[process.env.STORE]();
   const app = express();
   app.disable('etag'); // Useless for an answer that is not stored.
   app.disable('x-powered-by');
@@ -62,8 +90,7 @@ function serve() {
       response.json({ user: request.body.user });
     });
   });
-  // The table exists before the first request is accepted.
-  store.onReady().then(() => app.listen(8000));
+  app.listen(8000);
 }
 
 if (workers === 1) {
