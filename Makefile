@@ -63,7 +63,7 @@ fuzz: ## Try requests, bytes, settings and rows that nobody thought of: MINUTES=
 compare: ## Show the writes that other session stores lose: reports/compare.html (7 min)
 	@loadtests/rivals/run
 
-bench: ## Measure the speed of ours and other session stores, side by side: SYSTEMS= ROUNDS= (12 min)
+bench: ## Measure the speed of ours and other session stores, side by side: SYSTEMS= ROUNDS= (20 min)
 	@loadtests/bench/run
 
 bench-scale: ## Measure the cost of a large table, and of cleaning it: SESSIONS=1000000 REQUESTS=1000000 (1 h)

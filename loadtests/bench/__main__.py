@@ -14,17 +14,26 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
+from bench import parts
 from bench.course import CONNECTIONS, OVERLAY, Course, Missing, Timed
-from bench.results import LEAST_ROUNDS, Measurement, assembled, measurement, table
+from bench.results import LEAST_ROUNDS, Balancers, Measurement, assembled, measurement, table
 from bench.systems import SYSTEMS, WORKS
 from rivals.versions import node_version, python_version
 from verify.deployment import ROOT, Deployment
 
 REPORT = ROOT / "reports" / "bench.json"
-# Of one measurement. Five works × eight systems × five rounds are 3 minutes; the whole run takes 12.
+# Of one measurement.
 SECONDS = 1
-PACKAGES = {"flask-session": "flask-session", "django-db": "django", "beaker": "beaker"}
+PACKAGES = {
+    "flask-session": "flask-session",
+    "flask-session-redis": "flask-session",
+    "django-db": "django",
+    "django-redis": "django",
+    "beaker": "beaker",
+}
+EXPRESS = ("express-mysql-session", "connect-session-knex", "connect-redis")
 
 
 def chosen(arguments: list[str]) -> argparse.Namespace:
@@ -60,7 +69,10 @@ def main(names: list[str], rounds: int) -> int:
         }
         of_what = versions(course, list(timed))
         limits = measure(course, timed, rounds)
-    report = assembled({name: one.works for name, one in timed.items()}, limits, asked, of_what)
+        behind, idle = three_servers(course, Path(folder), timed, rounds)
+    measured = {name: one.works for name, one in timed.items()}
+    report = assembled(measured, limits, behind, asked, of_what)
+    report |= idle
     report |= {
         "missing": missing,
         "versions": of_what,
@@ -99,7 +111,7 @@ def start(course: Course, names: list[str]) -> tuple[dict[str, Timed], dict[str,
 def measure(course: Course, timed: dict[str, Timed], rounds: int) -> dict[str, list[Measurement]]:
     """Measure everything once per round; return the limits, and leave the rest in `timed`."""
     limits: dict[str, list[Measurement]] = {}
-    round_s = len(timed) * (len(WORKS) * (SECONDS + 0.5) + 2.5) + 8 * (SECONDS + 0.5)
+    round_s = len(timed) * (len(WORKS) * (SECONDS + 0.5) + 2.5) + 5 * (SECONDS + 0.5)
     say(f"{rounds} rounds of about {round_s:.0f} s")
     for number in range(rounds):
         # Another order each time, so that the place in the row does not decide.
@@ -113,16 +125,13 @@ def measure(course: Course, timed: dict[str, Timed], rounds: int) -> dict[str, l
             say(f"round {number + 1}/{rounds} {work:9} {'  '.join(speeds)}")
         for one in turn.values():
             one.end_round()
-        for limit, found in measure_limits(course, timed).items():
+        for limit, found in measure_limits(course).items():
             limits.setdefault(limit, []).append(found)
     return limits
 
 
-def measure_limits(course: Course, timed: dict[str, Timed]) -> dict[str, Measurement]:
-    """Return the limits here: the database with a bare driver, the balancer without servers.
-
-    And our own server behind the balancer, which is otherwise asked directly like all others.
-    """
+def measure_limits(course: Course) -> dict[str, Measurement]:
+    """Return the limits here: the database with a bare driver, the balancer without servers."""
     limits = {
         f"driver_{verb.lower()}_{connections}_connections": course.bare_driver(verb, connections, SECONDS)
         for verb in ("SELECT", "UPDATE")
@@ -130,12 +139,21 @@ def measure_limits(course: Course, timed: dict[str, Timed]) -> dict[str, Measure
     }
     alone = course.load("limit:8080", "GET /", [], SECONDS)
     limits["balancer_alone"] = measurement(alone, CONNECTIONS)
-    if "hopproof" in timed:
-        for work in ("none", "read", "write"):
-            cookies = ["/tmp/web/spread"] if WORKS[work].sessions else []
-            said = course.load("balancer:8080", WORKS[work].request, cookies, SECONDS)
-            limits[f"hopproof_{work}_through_balancer"] = measurement(said, CONNECTIONS)
     return limits
+
+
+def three_servers(
+    course: Course, folder: Path, timed: dict[str, Timed], rounds: int
+) -> tuple[Balancers, dict[str, Any]]:
+    """Return the rounds behind each balancer, and the idle figures: both empty without our own server."""
+    if "hopproof" not in timed:
+        return {}, {}
+    course.stop_all_but("web", "balancer", "db", "janitor", "load")
+    say(f"{parts.SERVERS} servers behind the balancer, with kept and with new connections: {rounds} rounds")
+    parts.start_balancers(course, folder)
+    behind = parts.measure_balancers(course, rounds, SECONDS)
+    say(f"nobody visits, and nothing runs: {parts.IDLE_S} s each")
+    return behind, parts.measure_idle(course)
 
 
 def versions(course: Course, names: list[str]) -> dict[str, str]:
@@ -148,14 +166,16 @@ def versions(course: Course, names: list[str]) -> dict[str, str]:
     for name in names:
         if package := PACKAGES.get(name):
             found[name] = python_version(package)
-    for name in {"hopproof", "hopproof+memcached"} & set(names):
+    for name in filter(lambda name: SYSTEMS[name].is_ours, names):
         found[name] = commit()
     if "php-classic" in names:
         found["php-classic"] = course.version("php -r 'echo PHP_VERSION;'", "php-classic")
-    if "express-mysql-session" in names:
-        found["express-mysql-session"] = node_version("express-mysql-session")
+    for name in set(EXPRESS) & set(names):
+        found[name] = node_version(name)
         found["express"] = node_version("express")
-        found["node"] = course.version("node --version", "express-mysql-session")
+        found["node"] = course.version("node --version", name)
+    if any(SYSTEMS[name].in_memory for name in names):
+        found["valkey"] = course.version("valkey-server --version | grep -o 'v=[0-9.]*' | cut -c3-", "valkey")
     return found
 
 

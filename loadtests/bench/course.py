@@ -5,21 +5,34 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import docker
+from docker.models.containers import Container
 
 from bench.results import Measurement, lost, measurement
 from bench.systems import WORKS, System
-from verify.deployment import Deployment
+from verify.deployment import Deployment, until
 
 # Enough to keep a server busy, and few enough for two cores.
 CONNECTIONS = 8
 OVERLAY = "loadtests/bench/compose.yml"
 LOG = Path(os.environ.get("HOPPROOF_STATE", ".state")) / "bench.log"
 # Built by loadtests/bench/build; the other peers share one.
-IMAGES = {"php-classic": "hopproof/bench-php", "express-mysql-session": "hopproof/bench-express"}
+IMAGES = {
+    "php-classic": "hopproof/bench-php",
+    "valkey": "hopproof/bench-valkey",
+    **dict.fromkeys(
+        ("express-mysql-session", "connect-session-knex", "connect-redis"), "hopproof/bench-express"
+    ),
+}
+
+
+# The services whose containers do a part of the work: {"server": ("web",), ...}.
+Parts = Mapping[str, tuple[str, ...]]
 
 
 class Missing(Exception):
@@ -38,9 +51,9 @@ class Course:
         deployment.sql(f"CREATE USER bench@'%' IDENTIFIED BY '{password}'")
         deployment.sql(r"GRANT ALL ON `bench\_%`.* TO bench@'%'")
         deployment.sql("CREATE DATABASE bench_limit CHARACTER SET utf8mb4")
-        self._compose("up", "--detach", "--wait", "--no-deps", "load", "limit")
+        self.compose("up", "--detach", "--wait", "--no-deps", "load", "limit")
 
-    def _compose(self, *arguments: str, **variables: str) -> str:
+    def compose(self, *arguments: str, **variables: str) -> str:
         return self.deployment.script("infra/compose", *arguments, **variables).stdout
 
     def start(self, system: System, tuned: str = "") -> None:
@@ -53,10 +66,12 @@ class Course:
                 self.deployment.sql(f"CREATE DATABASE {system.database} CHARACTER SET utf8mb4")
             if system.creates_tables:
                 once = ("run", "--rm", "--no-deps", "-T", system.service, *system.creates_tables)
-                self._compose(*once, **chosen)
+                self.compose(*once, **chosen)
             # No visitor is served meanwhile, so no request is waited for.
-            up = ("up", "--detach", "--no-deps", "--force-recreate", "--timeout", "0")
-            self._compose(*up, *system.sidecars, system.service, **chosen)
+            up = ("up", "--detach", "--no-deps", "--timeout", "0")
+            if beside := [*system.sidecars, *filter(None, [system.relay])]:
+                self.compose(*up, *beside)  # as they are: other systems may have their sessions there
+            self.compose(*up, "--force-recreate", system.service, **chosen)
             self._in_load("rm", "-rf", self._cookies(system))
             self._in_load("python", "visit.py", "make", system.host, self._cookies(system))
         except AssertionError as error:
@@ -65,14 +80,27 @@ class Course:
                 log.write(f"\n== {system.service}\n{error}\n{self._last_words(system)}\n")
             raise Missing(f"did not start: {reason}; see {LOG}") from error
 
+    def wait_for_servers(self, balancer: str, count: int) -> None:
+        """Return when a balancer says that it uses so many servers."""
+        url = f"http://{balancer}:8404/servers"
+        ask = f"from urllib.request import urlopen; print(urlopen('{url}', timeout=2).read().decode())"
+        told = f'python -c "{ask}"'
+        until(lambda: self.version(told, "load") == str(count), f"{count} servers behind {balancer}", 60)
+
+    def stop_all_but(self, *services: str) -> None:
+        """Stop the containers of all other services."""
+        everything = self.compose("ps", "--services", "--status", "running").split()
+        self.compose("stop", "--timeout", "1", *(name for name in everything if name not in services))
+
     def stop(self, system: System) -> None:
-        self._compose("rm", "--force", "--stop", system.service)
+        self.compose("rm", "--force", "--stop", system.service)
 
     def _find_image(self, system: System) -> None:
-        try:
-            self.deployment.docker.images.get(IMAGES.get(system.service, "hopproof/bench-rivals"))
-        except docker.errors.ImageNotFound as error:
-            raise Missing(f"its image could not be built; see {LOG}") from error
+        for service in (system.service, *system.sidecars):
+            try:
+                self.deployment.docker.images.get(IMAGES.get(service, "hopproof/bench-rivals"))
+            except docker.errors.ImageNotFound as error:
+                raise Missing(f"the image of {service} could not be built; see {LOG}") from error
 
     def _last_words(self, system: System) -> str:
         containers = self.deployment.containers(system.service)
@@ -83,9 +111,12 @@ class Course:
         # Docker may take a second to tell the CPU time, so it is asked only where that is shown.
         if not WORKS[work_name].is_headline:
             return measurement(self.ask(system, work_name, seconds), CONNECTIONS)
-        cpu_before = self._cpu_s(system)
-        said = self.ask(system, work_name, seconds)
-        return measurement(said, CONNECTIONS, self._cpu_s(system) - cpu_before)
+        parts: dict[str, tuple[str, ...]] = {"server": (system.service,)}
+        if not system.in_memory:
+            parts["database"] = ("db",)
+        if system.sidecars:
+            parts["cache"] = system.sidecars
+        return self.timed(parts, lambda: self.ask(system, work_name, seconds))
 
     def ask(self, system: System, work_name: str, seconds: int) -> str:
         """Let all connections do one work for so long, and return the output of wrk."""
@@ -119,26 +150,45 @@ class Course:
         return {event: round(number, 2) for event, number in asked.items() if number >= 0.005}
 
     def bare_driver(self, verb: str, connections: int, seconds: int) -> Measurement:
-        said = json.loads(
-            self._in_load(
-                "python", "-m", "gevent.monkey", "bare_driver.py", verb, str(connections), str(seconds)
-            )
-        )
-        return {"rps": round(said["requests"] / said["seconds"], 1), "requests": said["requests"]}
+        """Return the speed of a statement by id, and what it costs the client and the database."""
+        command = ("python", "-m", "gevent.monkey", "bare_driver.py", verb, str(connections), str(seconds))
+        before = self._service_s("db")
+        said = json.loads(self._in_load(*command))
+        used_s = {"client": said["cpu_s"], "database": self._service_s("db") - before}
+        requests = said["requests"]
+        return {
+            "rps": round(requests / said["seconds"], 1),
+            "requests": requests,
+            "us": {part: round(1e6 * seconds / requests, 1) for part, seconds in used_s.items()},
+        }
 
     def version(self, command: str, service: str) -> str:
         code, output = self.deployment.container(service).exec_run(["sh", "-c", command])
         return output.decode().strip() if code == 0 else ""
 
-    def _cpu_s(self, system: System) -> float:
-        """Return the CPU seconds that the system's containers have used, its sidecars' included."""
-        used_ns = 0
-        for service in (system.service, *system.sidecars):
-            for container in self.deployment.containers(service):
-                used_ns += container.stats(stream=False, one_shot=True)["cpu_stats"]["cpu_usage"][
-                    "total_usage"
-                ]
-        return used_ns / 1e9
+    def cpu_s(self, parts: Parts) -> dict[str, float]:
+        """Return the CPU seconds that the containers of each part's services have used since their start."""
+        # At once, because each answer of Docker may take a second.
+        with ThreadPoolExecutor() as pool:
+            asked = {
+                part: [pool.submit(self._service_s, one) for one in some] for part, some in parts.items()
+            }
+            return {part: sum(one.result() for one in some) for part, some in asked.items()}
+
+    def _service_s(self, service: str) -> float:
+        def used_ns(container: Container) -> int:
+            told = container.stats(stream=False, one_shot=True)
+            return int(told["cpu_stats"]["cpu_usage"]["total_usage"])
+
+        with ThreadPoolExecutor() as pool:
+            return sum(pool.map(used_ns, self.deployment.containers(service))) / 1e9
+
+    def timed(self, parts: Parts, load: Callable[[], str]) -> Measurement:
+        """Let the load come, and return the measurement with the CPU of each part."""
+        before = self.cpu_s(parts)
+        said = load()
+        used = {part: after - before[part] for part, after in self.cpu_s(parts).items()}
+        return measurement(said, CONNECTIONS, used)
 
     def _cookies(self, system: System) -> str:
         return f"/tmp/{system.service}"

@@ -1,4 +1,4 @@
-"""Takes reports/bench.json over into the repository: measured.json, docs/bench.svg and a section of DOCUMENT.
+"""Takes reports/bench.json over into the repository: measured.json, two charts and a section of DOCUMENT.
 
 loadtests/bench/run publish. A run that left a system out is refused.
 """
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.chart import svg
-from bench.results import LEAST_ROUNDS, RATIOS
-from bench.systems import SYSTEMS, WORKS
+from bench.parts_chart import svg_of_parts
+from bench.results import COSTS, LEAST_ROUNDS, RATIOS, in_parts
+from bench.systems import HEADLINES, SYSTEMS, WORKS
 from generated import replace_section, section
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +21,7 @@ REPORT = ROOT / "reports" / "bench.json"
 DOCUMENT = ROOT / "docs" / "performance.md"
 MEASURED = Path(__file__).with_name("measured.json")
 CHART = ROOT / "docs" / "bench.svg"
+PARTS_CHART = ROOT / "docs" / "bench-parts.svg"
 SECTION = "bench"
 
 HOW_TO_READ = """\
@@ -51,16 +53,13 @@ def markdown(measured: dict[str, Any]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", _goals(measured["ratios"]), "", HOW_TO_READ.format(**measured | words), ""]
     head = [f"{work.words}" for work in WORKS.values()]
-    lines.append("| requests/s | " + " | ".join(head) + " | CPU per read | SQL per read / write | lost |")
-    lines.append("|---" + "|--:" * (len(head) + 3) + "|")
+    lines.append("| requests/s | " + " | ".join(head) + " | SQL per read / write | lost |")
+    lines.append("|---" + "|--:" * (len(head) + 2) + "|")
     for name, found in systems.items():
         cells = [_thousands(found[f"{work}_rps"]) for work in WORKS]
-        cpu = found["cpu_ms_per_read"]
-        cells.append(f"{cpu:.2f} ms" if cpu is not None else "–")
         cells.append(f"{found['statements_per_read']:.1f} / {found['statements_per_write']:.1f}")
         cells.append(_lost(found))
-        version = found["version"] if not SYSTEMS[name].is_ours else ""
-        lines.append(f"| {SYSTEMS[name].title} {version}".rstrip() + " | " + " | ".join(cells) + " |")
+        lines.append(f"| {_title(measured, name)} | {' | '.join(cells)} |")
     lines += [
         "",
         "Lost: increments that were acknowledged and are not in the counter.",
@@ -71,8 +70,68 @@ def markdown(measured: dict[str, Any]) -> str:
         for name, words in LIMITS.items()
         if name in measured["limits"]
     )
-    lines += ["", f"The limits, in requests/s: {limits}."]
+    lines += ["", f"The limits, in requests/s: {limits}.", "", *_cost(measured)]
     return section(SECTION, lines)
+
+
+def _title(measured: dict[str, Any], name: str) -> str:
+    version = measured["systems"][name]["version"] if not SYSTEMS[name].is_ours else ""
+    return f"{SYSTEMS[name].title} {version}".rstrip()
+
+
+def _cost(measured: dict[str, Any]) -> list[str]:
+    """Return the lines on CPU: of each system, behind the balancer, over the bare driver, and of nobody."""
+    heads = " | ".join(WORKS[work].words for work in HEADLINES)
+    lines = [
+        "## What a request costs, part by part",
+        "",
+        f"![CPU of each store in µs, reading and writing]({PARTS_CHART.relative_to(DOCUMENT.parent)})",
+        "",
+        "CPU time by the containers' own accounting, in the same rounds. It moves less than requests/s do.",
+        "",
+        f"| µs: server + database (+ cache) | {heads} |",
+        "|---|--:|--:|--:|",
+    ]
+    for name, found in measured["systems"].items():
+        cells = [in_parts(found["us"][work]) for work in HEADLINES]
+        lines.append(f"| {_title(measured, name)} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        "Three of our servers behind the balancer, which keeps connections to them; and the same with a new",
+        "connection for each request (`option http-server-close`), in turns:",
+        "",
+        f"| µs: servers + balancer + database | {heads} |",
+        "|---|--:|--:|--:|",
+    ]
+    for name, words in (("kept", "connections kept"), ("closed", "a new one for each request")):
+        found = measured["through_balancer"][name]
+        cells = [f"{in_parts(found['us'][w])} ({found[f'{w}_rps']:,.0f}/s)" for w in HEADLINES]
+        lines.append(f"| {words} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        "| ratio of CPU, in one round | work | median | rounds | goal, at most |",
+        "|---|---|--:|:-:|--:|",
+    ]
+    lines += [
+        f"| {words} | {WORKS[work].words} | {found['ratio']:.2f} | {found['spread'][0]:.2f} – "
+        f"{found['spread'][1]:.2f} | {found['goal']:g} |"
+        for name, words in COSTS.items()
+        for work, found in measured[name].items()
+    ]
+    bare = ", ".join(
+        f"{verb} {in_parts(measured['limits'][f'driver_{verb.lower()}_8_connections']['us'])} µs"
+        for verb in ("SELECT", "UPDATE")
+    )
+    idle = measured["idle"]
+    return [
+        *lines,
+        "",
+        f"The bare driver's statement by id, client + database: {bare}.",
+        "",
+        f"A deployment that nobody visits uses {measured['idle_percent_of_core']:.1f} % of one core:"
+        f" the machine was busy for {idle['with_it']:.1f} % of {idle['seconds']} s with it,"
+        f" {idle['without_it']:.1f} % without.",
+    ]
 
 
 def _goals(ratios: dict[str, Any]) -> str:
@@ -89,9 +148,6 @@ LIMITS = {
     "driver_update_1_connections": "its UPDATE",
     "driver_update_8_connections": "on eight",
     "balancer_alone": "the balancer answering by itself",
-    "hopproof_none_through_balancer": "our one server behind the balancer without a session",
-    "hopproof_read_through_balancer": "reading",
-    "hopproof_write_through_balancer": "writing",
 }
 
 
@@ -134,6 +190,7 @@ def publish() -> None:
     MEASURED.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     CHART.parent.mkdir(exist_ok=True)
     CHART.write_text(svg(report), encoding="utf-8")
+    PARTS_CHART.write_text(svg_of_parts(report), encoding="utf-8")
     replace_section(DOCUMENT, SECTION, markdown(report))
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from bench.systems import SYSTEMS, WORKS
+from bench.systems import HEADLINES, SYSTEMS, WORKS
 
 Measurement = dict[str, Any]
 Rounds = list[Measurement]  # of one system and one work, in order
+# {"kept": {"read": rounds, ...}, "closed": ...}: three servers behind each balancer.
+Balancers = dict[str, dict[str, Rounds]]
 LEAST_ROUNDS = 5  # so that one or two bad rounds do not move the median
 
 
@@ -29,7 +31,7 @@ class Ratio:
         """Return the (system, work) pairs, the best of which is the divisor."""
         if self.over == "none":
             return [(self.ours, "none")]
-        peers = [name for name in systems if not SYSTEMS[name].is_ours]
+        peers = [name for name in systems if not (SYSTEMS[name].is_ours or SYSTEMS[name].in_memory)]
         return [(name, self.work) for name in peers if self.over in ("any", SYSTEMS[name].language)]
 
 
@@ -45,8 +47,18 @@ RATIOS = {
 }
 
 
-def measurement(said: str, connections: int, cpu_s: float | None = None) -> Measurement:
-    """Return the measurement from wrk's last line (see load.lua) and the servers' CPU seconds, if known.
+COSTS = {
+    "kept_over_closed": "servers and balancer, connections kept over new",
+    "added_over_bare": "what a session adds, over the bare statement",
+}
+# At most: the CPU of servers and balancer with kept connections, over that with new ones.
+KEPT_GOALS = {"none": 0.65, "read": 0.8, "write": 0.85}
+# At most: what a session adds, over the bare driver's statement.
+BARE = {"read": ("driver_select_8_connections", 1.5), "write": ("driver_update_8_connections", 1.6)}
+
+
+def measurement(said: str, connections: int, cpu_s: Mapping[str, float] | None = None) -> Measurement:
+    """Return the measurement from wrk's last line (see load.lua) and the CPU seconds of each part, if known.
 
     It has "invalid", a reason, when any answer was not the expected one: then its speed means nothing.
     """
@@ -60,7 +72,7 @@ def measurement(said: str, connections: int, cpu_s: float | None = None) -> Meas
     }
     if cpu_s is not None:
         # wrk stops while each connection waits for one more answer, which the servers work for as well.
-        found["cpu_ms"] = round(1000 * cpu_s / (requests + connections), 4)
+        found["us"] = {part: round(1e6 * used / (requests + connections), 1) for part, used in cpu_s.items()}
     reasons = [
         f"{line[name]} {words}"
         for name, words in (
@@ -89,9 +101,9 @@ def valid(rounds: Rounds) -> Rounds:
     return [one for one in rounds if "invalid" not in one]
 
 
-def middle(rounds: Rounds, figure: str = "rps") -> float | None:
+def middle(rounds: Rounds) -> float | None:
     """Return the median of the valid rounds, None when there is none."""
-    figures = [one[figure] for one in valid(rounds) if figure in one]
+    figures = [one["rps"] for one in valid(rounds)]
     return float(f"{median(figures):.4g}") if figures else None
 
 
@@ -108,14 +120,20 @@ def summary(works: dict[str, Rounds]) -> dict[str, Any]:
         acknowledged = sum(one["requests"] for one in rounds if "lost" in one)
         if acknowledged:
             found.setdefault("lost", {})[work] = [sum(one.get("lost", 0) for one in rounds), acknowledged]
-    for work in (name for name, work in WORKS.items() if work.is_headline):
-        found[f"cpu_ms_per_{work}"] = middle(works.get(work, []), "cpu_ms")
+    found["us"] = {work: parts(works.get(work, [])) for work in HEADLINES}
     return found
+
+
+def parts(rounds: Rounds) -> dict[str, float]:
+    """Return the CPU of each part, in µs per request: medians of the valid rounds."""
+    known = [one["us"] for one in valid(rounds) if "us" in one]
+    return {part: round(median(us[part] for us in known), 1) for part in (known[0] if known else ())}
 
 
 def assembled(
     measured: dict[str, dict[str, Rounds]],
     limits: dict[str, Rounds],
+    behind: Balancers,
     asked: dict[str, dict[str, dict[str, float]]],
     versions: dict[str, str],
 ) -> dict[str, Any]:
@@ -134,13 +152,64 @@ def assembled(
         "systems": systems,
         "ratios": ratios(measured),
         "limits": {name: _limit(rounds) for name, rounds in limits.items()},
-        "raw": {"systems": measured, "limits": limits},
+        "through_balancer": {name: summary(works) for name, works in behind.items()},
+        "kept_over_closed": kept_over_closed(behind),
+        "added_over_bare": added_over_bare(measured.get("hopproof", {}), limits),
+        "raw": {"systems": measured, "limits": limits, "through_balancer": behind},
+    }
+
+
+def kept_over_closed(behind: Balancers) -> dict[str, dict[str, Any]]:
+    """Return the CPU of servers and balancer with kept connections over that with new ones, for each work."""
+
+    def both_us(one: Measurement) -> float:
+        return float(one["us"]["server"] + one["us"]["balancer"])
+
+    found = {}
+    for work, goal in KEPT_GOALS.items():
+        pairs = zip(*(behind.get(name, {}).get(work, []) for name in ("kept", "closed")), strict=True)
+        each = [both_us(kept) / both_us(closed) for kept, closed in pairs if len(valid([kept, closed])) == 2]
+        if each:
+            found[work] = _ratio(each, goal)
+    return found
+
+
+def added_over_bare(ours: dict[str, Rounds], limits: dict[str, Rounds]) -> dict[str, dict[str, Any]]:
+    """Return what a session adds to a request, over the bare statement by id, for reading and writing.
+
+    Added: the CPU of server and database with a session, less that without. Bare: of client and database.
+    """
+    found = {}
+    for work, (limit, goal) in BARE.items():
+        rounds = (ours.get("none", []), ours.get(work, []), limits.get(limit, []))
+        each = [
+            (_sum_us(with_it) - _sum_us(without)) / _sum_us(bare)
+            for without, with_it, bare in zip(*rounds, strict=False)
+            if len(valid([without, with_it])) == 2
+        ]
+        if each:
+            found[work] = _ratio(each, goal)
+    return found
+
+
+def _sum_us(one: Measurement) -> float:
+    return float(sum(one["us"].values()))
+
+
+def _ratio(each: list[float], goal: float) -> dict[str, Any]:
+    return {
+        "ratio": round(median(each), 2),
+        "spread": [round(min(each), 2), round(max(each), 2)],
+        "goal": goal,
     }
 
 
 def _limit(rounds: Rounds) -> dict[str, Any]:
     speeds = [one["rps"] for one in valid(rounds)]
-    return {"rps": middle(rounds), "spread": [min(speeds), max(speeds)] if speeds else []}
+    found = {"rps": middle(rounds), "spread": [min(speeds), max(speeds)] if speeds else []}
+    if us := parts(rounds):
+        found["us"] = us
+    return found
 
 
 def sql_statements(asked: dict[str, float]) -> float:
@@ -173,22 +242,33 @@ def ratios(measured: dict[str, dict[str, Rounds]]) -> dict[str, dict[str, Any]]:
             if len(valid([ours, theirs])) == 2
         ]
         if each:
-            found[name] = {
-                "ratio": round(median(each), 2),
-                "spread": [round(min(each), 2), round(max(each), 2)],
-                "goal": ratio.goal,
-                "over": best,
-            }
+            found[name] = _ratio(each, ratio.goal) | {"over": best}
     return found
 
 
 def table(report: dict[str, Any]) -> str:
     """Return the report as lines for a terminal."""
-    head = f"{'requests/s':24}" + "".join(f"{work:>13}" for work in WORKS)
-    lines = [head + f"{'ms CPU/read':>13}{'SQL/read':>10}{'SQL/write':>10}{'lost':>8}"]
+    lines = [f"{'CPU in µs, server + database':32}" + "".join(f"{work:>20}" for work in HEADLINES)]
+    for name, found in report["systems"].items():
+        lines.append(f"{name:32}" + "".join(f"{in_parts(found['us'][work]):>20}" for work in HEADLINES))
+    if report["through_balancer"]:
+        lines += ["", f"{'server + balancer + database':32}" + "".join(f"{work:>20}" for work in HEADLINES)]
+    for name, found in report["through_balancer"].items():
+        line = "".join(f"{in_parts(found['us'][work]):>20}" for work in HEADLINES)
+        lines.append(f"{'connections ' + name:32}{line}")
+    for name, words in COSTS.items():
+        lines += [
+            f"{words + ': ' + work:54} {found['ratio']:5.2f}  "
+            f"(rounds {found['spread'][0]} to {found['spread'][1]}; "
+            f"goal {found['goal']}: {'reached' if found['ratio'] <= found['goal'] else 'missed'})"
+            for work, found in report[name].items()
+        ]
+    if "idle_percent_of_core" in report:
+        lines.append(f"nobody visits: {report['idle_percent_of_core']} % of one core")
+    lines += ["", f"{'requests/s':24}" + "".join(f"{work:>13}" for work in WORKS)]
+    lines[-1] += f"{'SQL/read':>10}{'SQL/write':>10}{'lost':>8}"
     for name, found in report["systems"].items():
         line = f"{name:24}" + "".join(f"{_cell(found, work):>13}" for work in WORKS)
-        line += f"{_number(found.get('cpu_ms_per_read'), 2):>13}"
         line += f"{_number(found.get('statements_per_read'), 1):>10}"
         line += f"{_number(found.get('statements_per_write'), 1):>10}"
         line += f"{sum(count for count, _ in found.get('lost', {}).values()):>8,}"
@@ -215,6 +295,11 @@ def _cell(found: dict[str, Any], work: str) -> str:
         return "invalid" if work in found.get("invalid", {}) else "–"
     least, most = found["spread"][work]
     return f"{speed:,.0f} ±{100 * (most - least) / 2 / speed:.0f}%"
+
+
+def in_parts(us: dict[str, float]) -> str:
+    """Return the CPU of each part as a sum in words, in µs."""
+    return " + ".join(f"{used:,.0f}" for used in us.values()) or "–"
 
 
 def _number(value: float | None, digits: int = 0) -> str:

@@ -27,12 +27,16 @@ WORKS = {
 }
 
 
+HEADLINES = tuple(name for name, work in WORKS.items() if work.is_headline)
+
+
 @dataclass(frozen=True, slots=True)
 class System:
     """A session store with the server around it.
 
     tuned: the setting of its workers, for its variable in compose.yml; others: the settings that `calibrate`
-    tries beside that.
+    tries beside that. in_memory: an acknowledged write is not on the disk; no goal is over such a peer.
+    sidecars: what it keeps sessions in besides the database. relay: what it reaches the database through.
     """
 
     title: str
@@ -44,6 +48,8 @@ class System:
     db_user: str = "bench"
     creates_tables: tuple[str, ...] = ()
     sidecars: tuple[str, ...] = ()
+    in_memory: bool = False
+    relay: str = ""
 
     @property
     def host(self) -> str:
@@ -80,6 +86,18 @@ SYSTEMS = {
         ("1",),
         db_user="web",
         sidecars=("memcached",),
+    ),
+    "hopproof-far": System(
+        "Hopproof, database 1 ms away", "web-far", "2", ("1",), db_user="web", relay="far"
+    ),
+    "hopproof-far+memcached": System(
+        "Hopproof, memcached, database 1 ms away",
+        "web-memcached-far",
+        "2",
+        ("1",),
+        db_user="web",
+        sidecars=("memcached",),
+        relay="far",
     ),
     # gthread 2 × 8 415, 1 × 8 344; gevent 2 361, 1 276; sync 4 240.
     "classic": System(
@@ -120,5 +138,40 @@ SYSTEMS = {
         "NODE_WORKERS=1 DB_CONNECTIONS=4",
         tuple(f"NODE_WORKERS={n} DB_CONNECTIONS={c}" for n in (1, 2) for c in (1, 4, 8)),
         language="JavaScript",
+    ),
+    # As express-mysql-session. Two processes both create the table, and one of them ends.
+    "connect-session-knex": System(
+        "Express, connect-session-knex",
+        "connect-session-knex",
+        "NODE_WORKERS=1 DB_CONNECTIONS=4",
+        tuple(f"NODE_WORKERS=1 DB_CONNECTIONS={c}" for c in (1, 4, 8)),
+        language="JavaScript",
+    ),
+    # gevent 2 1,933, 1 1,021; gthread 2 × 8 1,740, 1 × 8 799; sync 4 1,428.
+    "flask-session-redis": System(
+        "Flask-Session, Redis",
+        "flask-session-redis",
+        f"{_GEVENT} 2",
+        _GUNICORN,
+        sidecars=("valkey",),
+        in_memory=True,
+    ),
+    # As django-db and express-mysql-session; these two were not calibrated.
+    "django-redis": System(
+        "Django, cache in Redis",
+        "django-redis",
+        f"{_THREADS} 2",
+        _GUNICORN,
+        sidecars=("valkey",),
+        in_memory=True,
+    ),
+    "connect-redis": System(
+        "Express, connect-redis",
+        "connect-redis",
+        "NODE_WORKERS=1",
+        ("NODE_WORKERS=2",),
+        language="JavaScript",
+        sidecars=("valkey",),
+        in_memory=True,
     ),
 }

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from bench.chart import svg
-from bench.publish import CHART, DOCUMENT, MEASURED, markdown, unfit
+from bench.parts_chart import svg_of_parts
+from bench.publish import CHART, DOCUMENT, MEASURED, PARTS_CHART, markdown, unfit
 from bench.systems import SYSTEMS
 from generated import section_in
 
@@ -23,10 +25,12 @@ def test_the_document_shows_what_was_measured() -> None:
 
 def test_the_chart_shows_what_was_measured() -> None:
     assert CHART.read_text() == svg(measured), "type: loadtests/bench/run publish"
+    assert PARTS_CHART.read_text() == svg_of_parts(measured), "type: loadtests/bench/run publish"
 
 
-def test_the_chart_is_xml_that_loads_nothing() -> None:
-    text = CHART.read_text()
+@pytest.mark.parametrize("chart", [CHART, PARTS_CHART], ids=["speed", "parts"])
+def test_a_chart_is_xml_that_loads_nothing(chart: Path) -> None:
+    text = chart.read_text()
     ElementTree.fromstring(text)
     loaded = re.findall(r'<script|<image|@import|url\(|href|https?://(?!www\.w3\.org/2000/svg")', text)
     assert loaded == []

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from bench.results import RATIOS, lost, measurement, ratios, sql_statements, summary, table
+from bench.results import (
+    RATIOS,
+    added_over_bare,
+    kept_over_closed,
+    lost,
+    measurement,
+    ratios,
+    sql_statements,
+    summary,
+    table,
+)
 from bench.systems import SYSTEMS, WORKS
 
 
@@ -25,7 +35,7 @@ def said(**differs: Any) -> str:
 
 
 def rounds(*speeds: float, **more: Any) -> list[dict[str, Any]]:
-    return [{"rps": speed, "requests": 100, "cpu_ms": 1.0, **more} for speed in speeds]
+    return [{"rps": speed, "requests": 100, "us": {"server": 1000.0}, **more} for speed in speeds]
 
 
 def works(read: float, write: float = 100, none: float = 1000) -> dict[str, Any]:
@@ -33,23 +43,26 @@ def works(read: float, write: float = 100, none: float = 1000) -> dict[str, Any]
     return {work: rounds(speed, speed * 1.1, speed * 0.9) for work, speed in speeds.items()}
 
 
+COSTS_NOTHING: dict[str, Any] = {"through_balancer": {}, "kept_over_closed": {}, "added_over_bare": {}}
+
+
 def report(systems: dict[str, Any], missing: dict[str, str]) -> dict[str, Any]:
     found = {name: summary(one) for name, one in systems.items()}
-    return {"systems": found, "missing": missing, "ratios": ratios(systems), "limits": {}}
+    return {"systems": found, "missing": missing, "ratios": ratios(systems), "limits": {}} | COSTS_NOTHING
 
 
 def test_a_measurement_is_requests_over_time_and_cpu_over_what_was_served() -> None:
-    found = measurement(said(), connections=8, cpu_s=2.0)
+    found = measurement(said(), connections=8, cpu_s={"server": 2.0, "database": 0.5})
     assert found["rps"] == 496.0
     # 8 more than were counted: each connection was waiting for an answer when the time was up.
-    assert found["cpu_ms"] == 2.0
+    assert found["us"] == {"server": 2000, "database": 500}
     assert "invalid" not in found
 
 
 def test_cpu_that_nobody_asked_for_is_unknown_not_nothing() -> None:
-    assert "cpu_ms" not in measurement(said(), connections=8)
+    assert "us" not in measurement(said(), connections=8)
     without_cpu = [{"rps": 5, "requests": 10}]
-    assert summary({"read": without_cpu})["cpu_ms_per_read"] is None
+    assert summary({"read": without_cpu})["us"]["read"] == {}
 
 
 @pytest.mark.parametrize(
@@ -62,11 +75,11 @@ def test_cpu_that_nobody_asked_for_is_unknown_not_nothing() -> None:
     ],
 )
 def test_wrong_answers_make_a_measurement_invalid(differs: dict[str, int], reason: str) -> None:
-    assert measurement(said(**differs), 8, 1.0)["invalid"] == reason
+    assert measurement(said(**differs), 8)["invalid"] == reason
 
 
 def test_an_invalid_round_is_told_and_does_not_count() -> None:
-    bad = {"rps": 9999, "requests": 1, "cpu_ms": 0.1, "invalid": "5 answers with another status"}
+    bad = {"rps": 9999, "requests": 1, "us": {"server": 100}, "invalid": "5 answers with another status"}
     found = summary({"read": [*rounds(100, 300), bad]})
     assert found["read_rps"] == 200
     assert found["spread"]["read"] == [100, 300]
@@ -134,3 +147,29 @@ def test_the_table_has_a_line_for_each_system_also_a_missing_one() -> None:
 
 def test_every_work_asks_the_probe_api() -> None:
     assert all(work.request.split()[1].startswith("/api/") for work in WORKS.values())
+
+
+# CPU, part by part
+
+
+def used(**us: float) -> dict[str, Any]:
+    return {"rps": 100.0, "requests": 100, "us": us}
+
+
+def test_kept_connections_are_compared_by_the_cpu_of_servers_and_balancer_round_by_round() -> None:
+    kept = [used(server=500, balancer=100, database=900), used(server=1000, balancer=200, database=9)]
+    closed = [used(server=800, balancer=200, database=5), used(server=1600, balancer=400, database=5)]
+    found = kept_over_closed({"kept": {"read": kept}, "closed": {"read": closed}})
+    assert found == {"read": {"ratio": 0.6, "spread": [0.6, 0.6], "goal": 0.8}}
+
+
+def test_a_session_adds_what_a_request_with_one_takes_more_over_the_bare_statement() -> None:
+    ours = {"none": [used(server=400, database=0)], "read": [used(server=700, database=300)]}
+    limits = {"driver_select_8_connections": [used(client=100, database=200)]}
+    assert added_over_bare(ours, limits)["read"]["ratio"] == 2.0
+
+
+def test_an_invalid_round_costs_nothing() -> None:
+    bad = used(server=1, balancer=1) | {"invalid": "5 answers with another status"}
+    assert kept_over_closed({"kept": {"read": [bad]}, "closed": {"read": [used(server=1, balancer=1)]}}) == {}
+    assert added_over_bare({"none": [bad], "read": [bad]}, {}) == {}
