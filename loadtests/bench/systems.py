@@ -91,7 +91,7 @@ SYSTEMS = {
         "Hopproof, database 1 ms away", "web-far", "2", ("1",), db_user="web", relay="far"
     ),
     "hopproof-far+memcached": System(
-        "Hopproof, memcached, database 1 ms away",
+        "Hopproof, memcached, 1 ms away",
         "web-memcached-far",
         "2",
         ("1",),
