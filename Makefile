@@ -54,7 +54,7 @@ verify: ## Judge every guarantee under every fault, on the running stack: ONLY= 
 lint: ## Check without running anything: code, types, scripts, workflow, words, links, Compose file (10 s)
 	@tests/lint
 
-test: ## Run lint, types, all tests and a short verify, beside a running stack (14 min, 5 more on a bare machine)
+test: ## Run lint, types, all tests and a short verify, beside a running stack (15 min, 5 more on a bare machine)
 	@tests/run
 
 fuzz: ## Try requests, bytes, settings and rows that nobody thought of: MINUTES=10 (10 min)
