@@ -29,16 +29,11 @@ MAX_WAITING = 400  # requests; more means that the rate is too high, and the tri
 READS = 0.75  # of all requests; the others count
 
 
-class Arrival(locustfile.LoadVisitor):
-    """One of those who come. Has a cart, as a Reader has."""
+class Arrival(locustfile.Reader):
+    """One of those who come, with a cart. Asks when told to, and not in a loop of its own."""
 
     abstract = True
     failed = False
-
-    def begin(self) -> None:
-        super().begin()
-        for _ in range(3):
-            self.fill_cart()
 
     def ask(self, *arguments, **options):
         outcome = super().ask(*arguments, **options)

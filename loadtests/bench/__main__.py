@@ -11,17 +11,15 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from bench import parts
-from bench.course import CONNECTIONS, OVERLAY, Course, Missing, Timed
+from bench.course import CONNECTIONS, Course, Missing, Timed, open_course
 from bench.results import LEAST_ROUNDS, Balancers, Measurement, assembled, measurement, table
 from bench.systems import SYSTEMS, WORKS
 from rivals.versions import node_version, python_version
-from verify.deployment import ROOT, Deployment
+from verify.deployment import ROOT
 
 REPORT = ROOT / "reports" / "bench.json"
 # Of one measurement.
@@ -56,12 +54,7 @@ def chosen(arguments: list[str]) -> argparse.Namespace:
 def main(names: list[str], rounds: int) -> int:
     began, load_before = time.monotonic(), os.getloadavg()[0]
     say(f"starting {len(names)} systems on one database (about {20 + 4 * len(names)} s)")
-    with (
-        tempfile.TemporaryDirectory(prefix="hopproof-bench-") as folder,
-        Deployment(Path(folder), os.environ["HOPPROOF_TEST_RUN"], servers=1) as deployment,
-        deployment.overlaid(OVERLAY),
-    ):
-        course = Course(deployment, Path(folder))
+    with open_course() as course:
         timed, missing = start(course, names)
         asked = {
             name: {work: course.statements(SYSTEMS[name], work) for work in ("read", "write")}
@@ -69,7 +62,7 @@ def main(names: list[str], rounds: int) -> int:
         }
         of_what = versions(course, list(timed))
         limits = measure(course, timed, rounds)
-        behind, idle = three_servers(course, Path(folder), timed, rounds)
+        behind, idle = three_servers(course, timed, rounds)
     measured = {name: one.works for name, one in timed.items()}
     report = assembled(measured, limits, behind, asked, of_what)
     report |= idle
@@ -142,15 +135,13 @@ def measure_limits(course: Course) -> dict[str, Measurement]:
     return limits
 
 
-def three_servers(
-    course: Course, folder: Path, timed: dict[str, Timed], rounds: int
-) -> tuple[Balancers, dict[str, Any]]:
+def three_servers(course: Course, timed: dict[str, Timed], rounds: int) -> tuple[Balancers, dict[str, Any]]:
     """Return the rounds behind each balancer, and the idle figures: both empty without our own server."""
     if "hopproof" not in timed:
         return {}, {}
     course.stop_all_but("web", "balancer", "db", "janitor", "load")
     say(f"{parts.SERVERS} servers behind the balancer, with kept and with new connections: {rounds} rounds")
-    parts.start_balancers(course, folder)
+    parts.start_balancers(course)
     behind = parts.measure_balancers(course, rounds, SECONDS)
     say(f"nobody visits, and nothing runs: {parts.IDLE_S} s each")
     return behind, parts.measure_idle(course)

@@ -5,29 +5,20 @@ Best is the highest product of read and write speed, so a loss in one needs a la
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from math import sqrt
-from pathlib import Path
 
 from bench.__main__ import chosen, say
-from bench.course import OVERLAY, Course, Missing
+from bench.course import Course, Missing, open_course
 from bench.results import Measurement, middle
 from bench.systems import SYSTEMS
-from verify.deployment import Deployment
 
 LAPS = 3
 SECONDS = 2
 
 
 def main(names: list[str]) -> int:
-    with (
-        tempfile.TemporaryDirectory(prefix="hopproof-bench-") as folder,
-        Deployment(Path(folder), os.environ["HOPPROOF_TEST_RUN"], servers=1) as deployment,
-        deployment.overlaid(OVERLAY),
-    ):
-        course = Course(deployment, Path(folder))
+    with open_course() as course:
         for name in names:
             try:
                 calibrate(course, name)

@@ -30,23 +30,12 @@ def svg(measured: dict[str, Any]) -> str:
     systems = measured["systems"]
     names = [name for name in SYSTEMS if name in systems or name in measured["missing"]]
     height = TOP + ROW * len(names) + 30
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
-        f'aria-labelledby="title"><title id="title">{escape(_in_words(measured))}</title>',
-        f"<style>{STYLE}</style>",
-        f'<rect class="paper" width="{WIDTH}" height="{height}"/>',
-    ]
-    for panel, work in enumerate(PANELS):
-        x = LEFT + panel * PANEL
-        lines.append(f'<text class="head" x="{x}" y="24">{WORKS[work].words}</text>')
-        lines.append(f'<text class="small" x="{x}" y="42">requests/s, and times Hopproof’s</text>')
+    lines = opening(_in_words(measured), STYLE, height)
+    lines += heads(24, "requests/s, and times Hopproof’s")
     for row, name in enumerate(names):
         middle = TOP + ROW * row + ROW // 2
-        kind = "ours" if SYSTEMS[name].is_ours else "peer"
-        title = escape(SYSTEMS[name].title)
-        lines.append(
-            f'<text class="{kind}" x="{LEFT - 12}" y="{middle + 4}" text-anchor="end">{title}</text>'
-        )
+        kind = kind_of(name)
+        lines.append(row_title(name, middle))
         for panel, work in enumerate(PANELS):
             lines += _bar(measured, name, work, LEFT + panel * PANEL, middle, kind)
     lines.append(
@@ -54,6 +43,38 @@ def svg(measured: dict[str, Any]) -> str:
         "thin line: slowest to fastest round; over 64 sessions, 8 connections</text>"
     )
     return "\n".join([*lines, "</svg>", ""])
+
+
+def kind_of(name: str) -> str:
+    return "ours" if SYSTEMS[name].is_ours else "peer"
+
+
+def row_title(name: str, middle: int) -> str:
+    """Return the title of a system, left of its row."""
+    title = escape(SYSTEMS[name].title)
+    return f'<text class="{kind_of(name)}" x="{LEFT - 12}" y="{middle + 4}" text-anchor="end">{title}</text>'
+
+
+def opening(words: str, style: str, height: int) -> list[str]:
+    """Return the beginning of a chart, with its text for those who do not see it."""
+    return [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'aria-labelledby="title"><title id="title">{escape(words)}</title>',
+        f"<style>{style}</style>",
+        f'<rect class="paper" width="{WIDTH}" height="{height}"/>',
+    ]
+
+
+def heads(y: int, unit: str) -> list[str]:
+    """Return the heads of the panels, with the unit below."""
+    return [
+        line
+        for panel, work in enumerate(PANELS)
+        for line in (
+            f'<text class="head" x="{LEFT + panel * PANEL}" y="{y}">{WORKS[work].words}</text>',
+            f'<text class="small" x="{LEFT + panel * PANEL}" y="{y + 18}">{unit}</text>',
+        )
+    ]
 
 
 def _bar(measured: dict[str, Any], name: str, work: str, x: int, middle: int, kind: str) -> list[str]:

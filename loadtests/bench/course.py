@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +44,10 @@ class Missing(Exception):
 class Course:
     """One database, one load generator, and the systems that have been started on it."""
 
-    def __init__(self, deployment: Deployment, folder: Path) -> None:
+    def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
         password = secrets.token_hex(32)
-        secret = folder / "secrets" / "db_bench_password"
+        secret = deployment.folder / "secrets" / "db_bench_password"
         secret.write_text(password)
         secret.chmod(0o444)
         deployment.sql(f"CREATE USER bench@'%' IDENTIFIED BY '{password}'")
@@ -197,6 +199,17 @@ class Course:
         code, (output, said) = self.deployment.container("load").exec_run(list(command), demux=True)
         assert code == 0, f"{' '.join(command)}: {(said or output or b'').decode()}"
         return (output or b"").decode()
+
+
+@contextmanager
+def open_course() -> Iterator[Course]:
+    """Start a deployment of one server, the database and the load generator; stop all of it in the end."""
+    with (
+        tempfile.TemporaryDirectory(prefix="hopproof-bench-") as folder,
+        Deployment(Path(folder), os.environ["HOPPROOF_TEST_RUN"], servers=1) as deployment,
+        deployment.overlaid(OVERLAY),
+    ):
+        yield Course(deployment)
 
 
 class Timed:

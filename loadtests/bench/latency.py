@@ -9,26 +9,19 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from bench.__main__ import chosen, say, start
-from bench.course import OVERLAY, Course
+from bench.course import Course, open_course
 from bench.systems import SYSTEMS
-from verify.deployment import ROOT, Deployment
+from verify.deployment import ROOT
 
 REPORT = ROOT / "reports" / "latency.json"
 
 
 def main(names: list[str], rounds: int) -> int:
     """Search with every system in turns, and print a line for each search."""
-    with (
-        tempfile.TemporaryDirectory(prefix="hopproof-bench-") as folder,
-        Deployment(Path(folder), os.environ["HOPPROOF_TEST_RUN"], servers=1) as deployment,
-        deployment.overlaid(OVERLAY),
-    ):
-        course = Course(deployment, Path(folder))
+    with open_course() as course:
         timed, missing = start(course, names)
         found: dict[str, list[dict[str, Any]]] = {name: [] for name in timed}
         for number in range(rounds):

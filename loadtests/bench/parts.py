@@ -25,9 +25,9 @@ BACKEND = "backend web from base\n"
 BALANCERS = {"kept": "balancer", "closed": "closed"}
 
 
-def start_balancers(course: Course, folder: Path) -> None:
+def start_balancers(course: Course) -> None:
     """Return when both balancers use three servers. They have the sessions of the system "hopproof"."""
-    closed = folder / "closed"
+    closed = course.deployment.folder / "closed"
     shutil.copytree(ROOT / "loadbalancer", closed)
     file = closed / "haproxy.cfg"
     text = file.read_text()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
-from bench.systems import SYSTEMS, WORKS
+from bench.chart import LEFT, PANEL, PANELS, ROW, THICK, heads, opening, row_title
+from bench.results import in_parts
+from bench.systems import SYSTEMS
 
-PANELS = ("read", "write")
-WIDTH, LEFT, PANEL, BAR = 900, 284, 304, 190
-TOP, ROW, THICK = 84, 30, 15
+TOP, BAR = 84, 190
 # In the order of the stack. Each has a lightness of its own, and its number stands beside the bar.
 PARTS = {"server": "server", "database": "database", "cache": "cache, or Redis"}
 
@@ -32,25 +31,15 @@ def svg_of_parts(measured: dict[str, Any]) -> str:
     names = [name for name in SYSTEMS if name in measured["systems"]]
     height = TOP + ROW * len(names) + 12
     words = "; ".join(f"{SYSTEMS[name].title} {_words(measured, name, 'read')}" for name in names)
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
-        f'aria-labelledby="title"><title id="title">{escape("CPU of a read, in µs: " + words)}</title>',
-        f"<style>{STYLE}</style>",
-        f'<rect class="paper" width="{WIDTH}" height="{height}"/>',
-    ]
+    lines = opening(f"CPU of a read, in µs: {words}", STYLE, height)
     for number, (part, title) in enumerate(PARTS.items()):
         x = LEFT + 100 * number
         lines.append(f'<rect class="part {part}" x="{x}" y="8" width="{THICK}" height="{THICK}"/>')
         lines.append(f'<text x="{x + THICK + 6}" y="20">{title}</text>')
-    for panel, work in enumerate(PANELS):
-        x = LEFT + panel * PANEL
-        lines.append(f'<text class="head" x="{x}" y="50">{WORKS[work].words}</text>')
-        lines.append(f'<text class="small" x="{x}" y="68">µs of CPU for one request</text>')
+    lines += heads(50, "µs of CPU for one request")
     for row, name in enumerate(names):
         middle = TOP + ROW * row + ROW // 2
-        kind = ' class="ours"' if SYSTEMS[name].is_ours else ""
-        title = escape(SYSTEMS[name].title)
-        lines.append(f'<text{kind} x="{LEFT - 12}" y="{middle + 4}" text-anchor="end">{title}</text>')
+        lines.append(row_title(name, middle))
         for panel, work in enumerate(PANELS):
             lines += _bar(measured, name, work, LEFT + panel * PANEL, middle)
     return "\n".join([*lines, "</svg>", ""])
@@ -77,4 +66,4 @@ def _bar(measured: dict[str, Any], name: str, work: str, x: float, middle: int) 
 
 def _words(measured: dict[str, Any], name: str, work: str) -> str:
     us = measured["systems"][name]["us"][work]
-    return " + ".join(f"{us[part]:,.0f}" for part in PARTS if part in us) or "answered wrongly"
+    return in_parts(us) if us else "answered wrongly"
