@@ -18,6 +18,7 @@ from docker.models.containers import Container
 from bench.results import Measurement, lost, measurement
 from bench.systems import WORKS, System
 from verify.deployment import Deployment, until
+from verify.inside import run_inside
 
 # Enough to keep a server busy, and few enough for two cores.
 CONNECTIONS = 8
@@ -165,8 +166,8 @@ class Course:
         }
 
     def version(self, command: str, service: str) -> str:
-        code, output = self.deployment.container(service).exec_run(["sh", "-c", command])
-        return output.decode().strip() if code == 0 else ""
+        code, output = run_inside(self.deployment.container(service), ["sh", "-c", command])
+        return output.strip() if code == 0 else ""
 
     def cpu_s(self, parts: Parts) -> dict[str, float]:
         """Return the CPU seconds that the containers of each part's services have used since their start."""

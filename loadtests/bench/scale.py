@@ -29,6 +29,7 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 from verify.deployment import ROOT, Deployment, freeze, until
+from verify.inside import run_inside
 from verify.visitor import Visitor
 
 REPORT = ROOT / "reports" / "bench-scale.json"
@@ -257,9 +258,9 @@ class Crawl(Walk):
     def has_ended(self) -> bool:
         ask = f"print(urlopen('http://127.0.0.1:{CRAWLER_PORT}/metrics').read().decode())"
         command = ["python", "-c", f"from urllib.request import urlopen; {ask}"]
-        code, output = self.deployment.container(self.service).exec_run(command)
+        code, output = run_inside(self.deployment.container(self.service), command)
         # Just after the start there is no answer yet.
-        return code == 0 and "hopproof_crawl_walk_duration_seconds " in output.decode()
+        return code == 0 and "hopproof_crawl_walk_duration_seconds " in output
 
 
 def bites(deployment: Deployment) -> int:
@@ -324,12 +325,10 @@ def memory(deployment: Deployment, traffic: LiveTraffic, requests: int) -> list[
     server = deployment.container("web")
     seen, done = [], 0
     while True:
-        _, output = server.exec_run("cat /proc/1/task/1/children")
-        workers = [pid for pid in output.decode().split() if pid.isdigit()]
-        _, output = server.exec_run(["cat", *(f"/proc/{pid}/smaps_rollup" for pid in workers)])
-        private = sum(
-            int(row.split()[1]) for row in output.decode().splitlines() if row.startswith("Private_")
-        )
+        _, output = run_inside(server, ["cat", "/proc/1/task/1/children"])
+        workers = [pid for pid in output.split() if pid.isdigit()]
+        _, output = run_inside(server, ["cat", *(f"/proc/{pid}/smaps_rollup" for pid in workers)])
+        private = sum(int(row.split()[1]) for row in output.splitlines() if row.startswith("Private_"))
         seen.append({"requests": done, "private_kib": private})
         say(f"  after {done:,} requests {private:,} KiB")
         if done >= requests:
