@@ -7,7 +7,6 @@ from docker.errors import APIError
 
 from verify.inside import MAX_LOOKS, run_inside
 
-
 ENDING = (126, b"cannot exec in a stopped state: unknown\r\n")  # Docker 20.10's answer
 
 
