@@ -172,4 +172,5 @@ def test_a_session_adds_what_a_request_with_one_takes_more_over_the_bare_stateme
 def test_an_invalid_round_costs_nothing() -> None:
     bad = used(server=1, balancer=1) | {"invalid": "5 answers with another status"}
     assert kept_over_closed({"kept": {"read": [bad]}, "closed": {"read": [used(server=1, balancer=1)]}}) == {}
-    assert added_over_bare({"none": [bad], "read": [bad]}, {}) == {}
+    bare = {"driver_select_8_connections": [used(client=1, database=1)]}
+    assert added_over_bare({"none": [bad], "read": [used(server=9, database=9)]}, bare) == {}
