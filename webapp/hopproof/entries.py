@@ -4,10 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import marshal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from .handler import Change, Json
 from .ijson import encode
+
+
+_UNCHANGING = (str, int, float, type(None))
+
+
+def _same(value: Any, name: str = "") -> Any:
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """Values as a framework gives them to its routes, and as they are stored; each undoes the other.
+
+    to_json: takes the value and the name of its entry, and raises SessionRefused of a value that would come
+    back different. from_json: takes what to_json returned, perhaps years ago.
+    """
+
+    to_json: Callable[[Any, str], Json] = _same
+    from_json: Callable[[Json], Any] = _same
+
+
+PLAIN = Codec()
 
 
 class Entries:
@@ -16,8 +40,9 @@ class Entries:
     values: as the route sees them now; the stored ones are missing until load.
     """
 
-    def __init__(self) -> None:
-        self.values: dict[str, Json] = {}
+    def __init__(self, codec: Codec = PLAIN) -> None:
+        self.codec = codec
+        self.values: dict[str, Any] = {}
         self._set: set[str] = set()
         self._removed: set[str] = set()
         # The stored form of each value that the route got or replaced:
@@ -26,17 +51,18 @@ class Entries:
 
     def load(self, stored: Mapping[str, Json]) -> None:
         """Add the stored entries below the changes that were made before they were read."""
-        kept = {name: value for name, value in stored.items() if name not in self._removed}
+        decode = self.codec.from_json
+        kept = {name: decode(value) for name, value in stored.items() if name not in self._removed}
         self.values = kept | self.values
 
-    def lend(self, name: str) -> Json:
+    def lend(self, name: str) -> Any:
         """Return the value, and find changes inside it later. Raises KeyError."""
         value = self.values[name]
-        if isinstance(value, (list, dict)):
+        if not isinstance(value, _UNCHANGING):
             self._remember(name)
         return value
 
-    def put(self, name: str, value: Json) -> None:
+    def put(self, name: str, value: Any) -> None:
         if name in self.values:
             self._remember(name)
         self.values[name] = value
@@ -49,15 +75,16 @@ class Entries:
         self._set.discard(name)
         self._removed.add(name)
 
-    def note(self, name: str, value: Json) -> None:
+    def note(self, name: str, value: Any) -> None:
         """Take over a value that the store has computed."""
         self.values[name] = value
-        self._stored[name] = _frozen(value)
+        self._stored[name] = _frozen(self.codec.to_json(value, name))
 
     def change(self) -> Change:
         """Return the difference to the store, of what this request has touched. Raises SessionRefused."""
         touched = self._set | self._stored.keys()
-        changed = {name: self.values[name] for name in touched if self._differs(name)}
+        stored = {name: self.codec.to_json(self.values[name], name) for name in touched}
+        changed = {name: value for name, value in stored.items() if self._differs(name, value)}
         return Change(set=changed, remove=frozenset(self._removed))
 
     def written(self, change: Change) -> None:
@@ -68,10 +95,10 @@ class Entries:
 
     def _remember(self, name: str) -> None:
         if name not in self._stored and name not in self._set:
-            self._stored[name] = _frozen(self.values[name])
+            self._stored[name] = _frozen(self.codec.to_json(self.values[name], name))
 
-    def _differs(self, name: str) -> bool:
-        stored, value = self._stored.get(name), self.values[name]
+    def _differs(self, name: str, value: Json) -> bool:
+        stored = self._stored.get(name)
         if stored is None:
             return True
         with contextlib.suppress(ValueError):  # no JSON type: the encoding below names it

@@ -6,9 +6,9 @@ import copy
 import logging
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
-from .entries import Entries
+from .entries import PLAIN, Codec, Entries
 from .handler import (
     NOBODY,
     Change,
@@ -26,7 +26,7 @@ from .limits import MAX_MODIFY_ATTEMPTS, TOUCH_AFTER_S
 log = logging.getLogger(__name__)
 
 
-class Session(MutableMapping[str, Json]):
+class Session(MutableMapping[str, Any]):
     """One visitor's data for the length of one request.
 
     `session[name] = value` and changes inside a value are saved when the request ends, name by
@@ -44,15 +44,23 @@ class Session(MutableMapping[str, Json]):
         new_key: Callable[[], bytes],
         touch_after_s: int = TOUCH_AFTER_S,
         sessions_per_user: int = 0,
+        codec: Codec = PLAIN,
+        identity: str | None = None,
+        user_prefix: str = "",
     ) -> None:
         """key: of the visitor's cookie, None without a cookie. new_key: returns a key never used before.
 
         sessions_per_user: a login ends the oldest sessions of its user beyond so many; 0: none.
+        codec: of the values. identity: the entry that says who is logged in, for login libraries that know no
+        login(): the user is user_prefix and its value as text.
         """
         self._handler = handler
         self._new_key = new_key
         self._touch_after_s = touch_after_s
         self._sessions_per_user = sessions_per_user
+        self._codec = codec
+        self._identity = identity
+        self._user_prefix = user_prefix
         self._is_sealed = False
         self._is_released = False
         # True once a route has read or changed the session: its answer depends on the cookie then.
@@ -67,7 +75,7 @@ class Session(MutableMapping[str, Json]):
         self._was_live = False
         self._user: str | None = None
         self._extendable_s = 0
-        self._entries = Entries()
+        self._entries = Entries(self._codec)
         # The store's version while the entries are known to be of that version, else None.
         self._version: int | None = None
 
@@ -84,7 +92,7 @@ class Session(MutableMapping[str, Json]):
         self._read()
         return self._user
 
-    def __getitem__(self, name: str) -> Json:
+    def __getitem__(self, name: str) -> Any:
         self._read()
         return self._entries.lend(name)
 
@@ -102,7 +110,7 @@ class Session(MutableMapping[str, Json]):
 
     # Changes that are saved when the request ends
 
-    def __setitem__(self, name: str, value: Json) -> None:
+    def __setitem__(self, name: str, value: Any) -> None:
         self._check_unsealed()
         self._entries.put(name, value)
 
@@ -145,9 +153,9 @@ class Session(MutableMapping[str, Json]):
             self._entries.note(name, total)
         return total
 
-    def append(self, name: str, value: Json) -> int:
+    def append(self, name: str, value: Any) -> int:
         """Append to the list under name, empty if there is none, and return its length. Atomic."""
-        length = self._count(Change(append=(name, value)))
+        length = self._count(Change(append=(name, self._codec.to_json(value, name))))
         if self._was_read or name in self._entries.values:
             items = self._entries.values.get(name)
             # Absent, or made a list by another request since.
@@ -156,7 +164,7 @@ class Session(MutableMapping[str, Json]):
             self._entries.note(name, before)
         return length
 
-    def modify(self, name: str, function: Callable[[Json], Json], default: Json = None) -> Json:
+    def modify(self, name: str, function: Callable[[Any], Any], default: Any = None) -> Any:
         """Replace the value under name by function(value) and return the new value. Atomic.
 
         function gets a copy of the value, or of default if there is none. It runs again
@@ -165,14 +173,15 @@ class Session(MutableMapping[str, Json]):
         """
         self._read()
         self._save_pending()
-        data, version = self._entries.values, self._version
+        entries, version = self._entries, self._version
         for _ in range(MAX_MODIFY_ATTEMPTS):
             if version is None and self.key is not None:
                 stored = self._handler.read(self.key)
-                data, version = (stored.data, stored.version) if stored else ({}, None)
-            value = function(copy.deepcopy(data.get(name, default)))
+                entries, version = Entries(self._codec), stored.version if stored else None
+                entries.load(stored.data if stored else {})
+            value = function(copy.deepcopy(entries.values.get(name, default)))
             try:
-                self._write(Change(set={name: value}, expected_version=version))
+                self._write(Change(set={name: self._codec.to_json(value, name)}, expected_version=version))
             except SessionConflict:
                 version = None
                 continue
@@ -187,8 +196,9 @@ class Session(MutableMapping[str, Json]):
         """
         change = replace(self._entries.change(), user=user, rotate_to=self._new_key())
         if change.leaves_data_behind(self._user):
-            self._entries = Entries()
-            for name, value in change.set.items():
+            kept = {name: self._entries.values[name] for name in change.set}
+            self._entries = Entries(self._codec)
+            for name, value in kept.items():
                 self._entries.put(name, value)
         self._write(change)
         self._user = user
@@ -284,7 +294,12 @@ class Session(MutableMapping[str, Json]):
         change = self._entries.change()
         if change.is_touch:
             return False
-        self._write(change)
+        if self._identity in change.set:
+            self.login(f"{self._user_prefix}{self._entries.values[self._identity]}")
+        elif self._identity in change.remove and self.user is not None:
+            self.forget_user()
+        else:
+            self._write(change)
         return True
 
     def _count(self, change: Change) -> int:

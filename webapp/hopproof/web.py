@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .entries import PLAIN, Codec
 from .handler import (
     SessionBroken,
     SessionConflict,
@@ -166,6 +167,7 @@ class Web:
     sessions_per_user: a login ends the oldest sessions of its user beyond so many; 0: none.
     on_error: called once per request, with the error of the handler that became its answer.
     on_unknown: called once per request, with the key of a cookie that names no live session.
+    codec, identity, user_prefix: of Session.
     """
 
     new_handler: Callable[[], SessionHandler]
@@ -174,6 +176,9 @@ class Web:
     on_error: Callable[[SessionError], None] = _ignore
     sessions_per_user: int = 0
     on_unknown: Callable[[bytes], None] = _ignore
+    codec: Codec = PLAIN
+    identity: str | None = None
+    user_prefix: str = ""
 
     def visit(self, cookie_header: str | None) -> Visit:
         """Return the session side of one request. The store is asked on the session's first use, not here."""
@@ -195,7 +200,16 @@ class Visit:
         self._settled: Settled | None = None
         handler = web.new_handler()
         handler.open()
-        self.session = Session(handler, self._key, self._new_key, web.touch_after_s, web.sessions_per_user)
+        self.session = Session(
+            handler,
+            self._key,
+            self._new_key,
+            web.touch_after_s,
+            web.sessions_per_user,
+            web.codec,
+            web.identity,
+            web.user_prefix,
+        )
 
     def settle(self, status: int) -> Settled:
         """Save the session, unless the status is 500 or above, and seal it. A second call changes nothing.
