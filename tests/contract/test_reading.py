@@ -21,6 +21,15 @@ def test_an_unknown_key_reads_as_none(handler):
     assert handler.read(new_key()) is None
 
 
+def test_a_handler_that_was_closed_can_be_opened_again_to_read_once_more(world, handler):
+    key = world.put(n=1)
+    assert content(handler, key)[0] == {"n": 1}
+    handler.close()
+    handler.open()
+
+    assert content(handler, key)[0] == {"n": 1}
+
+
 def test_reading_an_unknown_key_creates_nothing(world, handler):
     handler.read(new_key())
 

@@ -18,7 +18,7 @@ every_module = pytest.mark.parametrize("module", sorted(FILES))
 
 CORE = {"handler", "session", "entries", "ijson", "applied", "memory", "limits", "pool", "web"}
 # The libraries of the parts that have one. Every other part needs the standard library only.
-LIBRARIES = {"bottle": {"bottle"}, "mysql": {"pymysql"}, "memcached": {"pymemcache"}}
+LIBRARIES = {"bottle": {"bottle"}, "flask": {"flask"}, "mysql": {"pymysql"}, "memcached": {"pymemcache"}}
 
 
 def part(module: str) -> str:

@@ -16,7 +16,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "webapp/hopproof"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-OPTIONAL = {"mysql": "mysql", "memcached": "memcached", "bottle": "bottle"}  # modules and their extras
+OPTIONAL = {
+    "mysql": "mysql",
+    "memcached": "memcached",
+    "bottle": "bottle",
+    "flask": "flask",
+}  # modules and their extras
 # Left there by Python.
 MADE = shutil.ignore_patterns("__pycache__", "*.pyc")
 

@@ -11,7 +11,6 @@ from typing import Any
 from .handler import Change, Json
 from .ijson import encode
 
-
 _UNCHANGING = (str, int, float, type(None))
 
 

@@ -201,7 +201,10 @@ class SessionHandler(Protocol):
     """
 
     def open(self) -> None:
-        """Get ready for a request. Borrows nothing yet: an untouched session costs nothing."""
+        """Get ready for a request. Borrows nothing yet: an untouched session costs nothing.
+
+        It may be opened again after close, to read once more.
+        """
 
     def read(self, key: bytes) -> Stored | None:
         """Return what was last written under key, or None if it is unknown, expired or ended.

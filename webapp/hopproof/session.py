@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import threading
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import replace
 from typing import Any, cast
@@ -12,7 +13,6 @@ from .entries import PLAIN, Codec, Entries
 from .handler import (
     NOBODY,
     Change,
-    Json,
     Listed,
     Nobody,
     SessionConflict,
@@ -62,7 +62,12 @@ class Session(MutableMapping[str, Any]):
         self._identity = identity
         self._user_prefix = user_prefix
         self._is_sealed = False
+        self._is_open = False
         self._is_released = False
+        # A framework may hand one session to several threads.
+        self._lock = threading.RLock()
+        # True: the save extends the expiry even when that is not due.
+        self.must_touch = False
         # True once a route has read or changed the session: its answer depends on the cookie then.
         self.was_used = False
         # True once the store has found no live session under the visitor's key.
@@ -111,7 +116,7 @@ class Session(MutableMapping[str, Any]):
     # Changes that are saved when the request ends
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self._check_unsealed()
+        self.check_unsealed()
         self._entries.put(name, value)
 
     def __delitem__(self, name: str) -> None:
@@ -121,28 +126,41 @@ class Session(MutableMapping[str, Any]):
 
     def remove(self, name: str) -> None:
         """Remove the entry if it is there. Unlike del, this needs no reading."""
-        self._check_unsealed()
+        self.check_unsealed()
         self._entries.remove(name)
 
     def save(self) -> None:
         """Write the changes; if there are none, extend the expiry when that is due."""
-        if not self._save_pending() and self.key and self._extendable_s > self._touch_after_s:
+        is_due = self.must_touch or self._extendable_s > self._touch_after_s
+        if not self._save_pending() and self.key and is_due:
+            self.must_touch, self._extendable_s = False, 0
             try:
-                self._handler.write(self.key, Change())
+                self._opened.write(self.key, Change())
             except SessionError as error:
                 # The visitor's answer is right as it is, and the next request touches again.
                 log.warning("a session's expiry was not extended: %s", error)
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether a save would write entries. Asks nothing of the store. Raises SessionRefused."""
+        return not self._entries.change().is_touch
 
     def seal(self) -> None:
         """Refuse changes from now on: the answer is on its way, so a later change would be lost."""
         self._is_sealed = True
 
+    def rest(self) -> None:
+        """Close the handler. The next use of the session opens it again."""
+        with self._lock:
+            if self._is_open:
+                self._is_open = False
+                self._handler.close()
+
     def release(self) -> None:
-        """Seal the session and close the handler. Entries that were read stay readable. Safe twice."""
+        """Seal the session and close the handler; reading goes on working. Safe twice."""
         self.seal()
-        if not self._is_released:
-            self._is_released = True
-            self._handler.close()
+        self._is_released = True
+        self.rest()
 
     # Changes that happen at once
 
@@ -176,7 +194,7 @@ class Session(MutableMapping[str, Any]):
         entries, version = self._entries, self._version
         for _ in range(MAX_MODIFY_ATTEMPTS):
             if version is None and self.key is not None:
-                stored = self._handler.read(self.key)
+                stored = self._opened.read(self.key)
                 entries, version = Entries(self._codec), stored.version if stored else None
                 entries.load(stored.data if stored else {})
             value = function(copy.deepcopy(entries.values.get(name, default)))
@@ -224,10 +242,11 @@ class Session(MutableMapping[str, Any]):
 
     def destroy(self) -> None:
         """End the session and drop unsaved changes. Its key never works again."""
-        self._check_unsealed()
-        if self.key is not None:
-            self._handler.destroy(self.key)
-        self._start(None)
+        self.check_unsealed()
+        with self._lock:
+            if self.key is not None:
+                self._opened.destroy(self.key)
+            self._start(None)
 
     # All sessions of the user who is logged in. Each raises ValueError without a login.
 
@@ -237,7 +256,7 @@ class Session(MutableMapping[str, Any]):
 
     def destroy_one_of_user(self, key: bytes) -> bool:
         """End one session of the user, perhaps this one; return whether it lived and was the user's."""
-        self._check_unsealed()
+        self.check_unsealed()
         is_ended = self._listing.end_one_of_user(self._logged_in_user(), key)
         # If it had ended before, another tab may have just logged in, with a newer cookie.
         if is_ended and key == self.key:
@@ -246,14 +265,19 @@ class Session(MutableMapping[str, Any]):
 
     def destroy_all_of_user(self) -> int:
         """End every session of the user, this one too; return how many."""
-        self._check_unsealed()
+        self.check_unsealed()
         ended = self._listing.end_user(self._logged_in_user())
         self._start(None)
         return ended
 
     # How it is done
 
-    def _check_unsealed(self) -> None:
+    def known(self, name: str) -> Any:
+        """Return the value as far as this request has read it, else None. Asks nothing of the store."""
+        return self._entries.values.get(name)
+
+    def check_unsealed(self) -> None:
+        """Raise RuntimeError if a change comes too late."""
         self.was_used = True
         if self._is_sealed:
             raise RuntimeError(
@@ -262,10 +286,17 @@ class Session(MutableMapping[str, Any]):
             )
 
     @property
+    def _opened(self) -> SessionHandler:
+        if not self._is_open:
+            self._handler.open()
+            self._is_open = True
+        return self._handler
+
+    @property
     def _listing(self) -> UserSessions:
         if not hasattr(self._handler, "sessions_of_user"):
             raise TypeError(f"{type(self._handler).__name__} keeps no list of a user's sessions")
-        return cast(UserSessions, self._handler)
+        return cast(UserSessions, self._opened)
 
     def _logged_in_user(self) -> str:
         if self.user is None:
@@ -274,11 +305,16 @@ class Session(MutableMapping[str, Any]):
 
     def _read(self) -> None:
         self.was_used = True
-        if self._was_read or self.key is None:
-            return
-        if self._is_released:
-            raise RuntimeError("the request is over; read the session before the answer has been sent")
-        stored = self._handler.read(self.key)
+        with self._lock:
+            if not self._was_read and self.key is not None:
+                self._load(self.key)
+
+    def _load(self, key: bytes) -> None:
+        try:
+            stored = self._opened.read(key)
+        finally:
+            if self._is_released:  # by a body that is still being made, for example
+                self.rest()
         self._was_read = True
         if stored is None:
             self.was_unknown = True
@@ -291,16 +327,17 @@ class Session(MutableMapping[str, Any]):
 
     def _save_pending(self) -> bool:
         """Write the difference to the store; return whether there was any."""
-        change = self._entries.change()
-        if change.is_touch:
-            return False
-        if self._identity in change.set:
-            self.login(f"{self._user_prefix}{self._entries.values[self._identity]}")
-        elif self._identity in change.remove and self.user is not None:
-            self.forget_user()
-        else:
-            self._write(change)
-        return True
+        with self._lock:
+            change = self._entries.change()
+            if change.is_touch:
+                return False
+            if self._identity is not None and self._identity in change.set:
+                self.login(f"{self._user_prefix}{self._entries.values[self._identity]}")
+            elif self._identity in change.remove and self.user is not None:
+                self.forget_user()
+            else:
+                self._write(change)
+            return True
 
     def _count(self, change: Change) -> int:
         self._save_pending()
@@ -319,27 +356,28 @@ class Session(MutableMapping[str, Any]):
         self._write(replace(self._entries.change(), user=user, rotate_to=self._new_key()))
 
     def _write(self, change: Change, *, even_if_empty: bool = False) -> int | None:
-        self._check_unsealed()
-        if self.key is None:
-            result = self._create(change, even_if_empty)
-        else:
-            try:
-                result = self._handler.write(self.key, change)
-                self.key = change.rotate_to or self.key
-                self._was_live = True
-                # Only a change that expects a version tells which one it has made.
-                seen = change.expected_version
-                self._version = seen + 1 if seen is not None and seen == self._version else None
-            except SessionGone as gone:
-                self.was_unknown = True
-                # The session ended lately or during this request: the visitor has a newer cookie or none.
-                # Otherwise the id is forged or long dead: a new session starts, as without a cookie.
-                if gone.ended or self._was_live:
-                    raise
+        self.check_unsealed()
+        with self._lock:
+            if self.key is None:
                 result = self._create(change, even_if_empty)
-        self._extendable_s = 0  # a change extends the expiry as well
-        self._entries.written(change)
-        return result
+            else:
+                try:
+                    result = self._opened.write(self.key, change)
+                    self.key = change.rotate_to or self.key
+                    self._was_live = True
+                    # Only a change that expects a version tells which one it has made.
+                    seen = change.expected_version
+                    self._version = seen + 1 if seen is not None and seen == self._version else None
+                except SessionGone as gone:
+                    self.was_unknown = True
+                    # The session ended lately or during this request: the visitor has a newer cookie or none.
+                    # Otherwise the id is forged or long dead: a new session starts, as without a cookie.
+                    if gone.ended or self._was_live:
+                        raise
+                    result = self._create(change, even_if_empty)
+            self._extendable_s = 0  # a change extends the expiry as well
+            self._entries.written(change)
+            return result
 
     def _create(self, change: Change, even_if_empty: bool) -> int | None:
         user = change.user_after(None)
@@ -348,10 +386,10 @@ class Session(MutableMapping[str, Any]):
             return None  # removing from nothing leaves nothing
         try:
             key = change.rotate_to or self._new_key()
-            result = self._handler.write(key, first)
+            result = self._opened.write(key, first)
         except SessionConflict:
             key = self._new_key()
-            result = self._handler.write(key, first)
+            result = self._opened.write(key, first)
         self.key = key
         self._was_live = True
         return result

@@ -40,19 +40,36 @@ PROBLEM_JSON = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """The cookie that carries the session id. HttpOnly, SameSite=Lax, Path=/ and no Domain are fixed.
+    """The cookie that carries the session id. HttpOnly is fixed.
 
     max_age_s: None ends the cookie with the browser. secure: send it over HTTPS only; the
-    name then gets the prefix __Host-, which makes browsers insist on that.
+    name then gets the prefix __Host-, which makes browsers insist on that, unless has_prefix is False.
+    Raises ValueError of attributes that browsers refuse together, or that give the id away.
     """
 
     name: str = "session"
     max_age_s: int | None = None
     secure: bool = False
+    has_prefix: bool = True
+    path: str = "/"
+    domain: str | None = None
+    same_site: str = "Lax"
+    partitioned: bool = False
+
+    def __post_init__(self) -> None:
+        if self.same_site not in ("Lax", "Strict", "None"):
+            raise ValueError(f"SameSite is Lax, Strict or None, not {self.same_site!r}")
+        if not self.secure and (self.same_site == "None" or self.partitioned):
+            raise ValueError("browsers refuse a cookie with SameSite=None or Partitioned that is not Secure")
+        is_host = self.full_name.lower().startswith("__host-")
+        if is_host and (self.domain or self.path != "/" or not self.secure):
+            raise ValueError(
+                "browsers refuse a cookie __Host-… with a Domain, another Path than /, or no Secure"
+            )
 
     @property
     def full_name(self) -> str:
-        return f"__Host-{self.name}" if self.secure else self.name
+        return f"__Host-{self.name}" if self.secure and self.has_prefix else self.name
 
     def read(self, header: str) -> str | None:
         """Return the first well-formed session id in a Cookie header, None if there is none."""
@@ -74,7 +91,9 @@ class Cookie:
 
     @property
     def _attributes(self) -> str:
-        return "; HttpOnly; Path=/; SameSite=Lax" + ("; Secure" if self.secure else "")
+        domain = f"; Domain={self.domain}" if self.domain else ""
+        secure = ("; Secure" if self.secure else "") + ("; Partitioned" if self.partitioned else "")
+        return f"; HttpOnly; Path={self.path}{domain}; SameSite={self.same_site}{secure}"
 
 
 def key_of(session_id: str) -> bytes:
@@ -195,13 +214,15 @@ class Visit:
 
     def __init__(self, web: Web, session_id: str | None) -> None:
         self._web = web
+        self._session_id = session_id
         self._key = key_of(session_id) if session_id else None
+        # Of this answer. An adapter may change both until settle: the Max-Age, and whether a kept id is sent.
+        self.cookie = web.cookie
+        self.sends_cookie = False
         self._new_ids: dict[bytes, str] = {}
         self._settled: Settled | None = None
-        handler = web.new_handler()
-        handler.open()
         self.session = Session(
-            handler,
+            web.new_handler(),
             self._key,
             self._new_key,
             web.touch_after_s,
@@ -232,6 +253,10 @@ class Visit:
             self._settled = self._seal(self._problem_of(error))
         return self._settled
 
+    def rest(self) -> None:
+        """Give back what the session borrowed for now. Of a request that has been settled: for good."""
+        self.session.rest()
+
     def release(self) -> None:
         """Give back what the session borrowed, when the body has been sent. Safe twice.
 
@@ -259,8 +284,12 @@ class Visit:
         self.session.seal()
         if self._key is not None and self.session.was_unknown:
             self._web.on_unknown(self._key)
-        key, cookie, set_cookie = self.session.key, self._web.cookie, None
-        if key != self._key:
-            set_cookie = cookie.clearing_header() if key is None else cookie.header(self._new_ids[key])
+        key, cookie, set_cookie = self.session.key, self.cookie, None
+        if key is None:
+            set_cookie = cookie.clearing_header() if self._key is not None else None
+        elif key != self._key:
+            set_cookie = cookie.header(self._new_ids[key])
+        elif self.sends_cookie and problem is None and self._session_id is not None:
+            set_cookie = cookie.header(self._session_id)
         is_used = self.session.was_used or set_cookie is not None
         return Settled(set_cookie, vary=is_used, private=set_cookie is not None, problem=problem)
