@@ -92,7 +92,7 @@ def test_the_wheel_says_what_it_needs(wheel: Path) -> None:
     assert "\nClassifier: Typing :: Typed\n" in said
     assert (FOLDER / "README.md").read_text() in said
     needed = re.findall(r"^Requires-Dist: (.+)$", said, re.MULTILINE)
-    assert len(needed) == 4
+    assert len(needed) == 5
     assert [one for one in needed if "extra ==" not in one] == []
 
 

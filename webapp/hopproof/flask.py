@@ -168,10 +168,10 @@ class FlaskSession(SessionMixin):
         if self._was_cleared and not len(self):
             self.hop.destroy()
             return
-        if self._permanent is not None and (self.hop.key is not None or self.hop.has_changes):
-            if self._permanent != bool(self.hop.get(PERMANENT)):
-                self.visit.sends_cookie = True
-                self.hop[PERMANENT] = self._permanent
+        has_session = self.hop.key is not None or self.hop.has_changes
+        if self._permanent is not None and has_session and self._permanent != bool(self.hop.get(PERMANENT)):
+            self.visit.sends_cookie = True
+            self.hop[PERMANENT] = self._permanent
         self.hop.save()
         # Only an answer with a cookie has to know.
         if (self.visit.sends_cookie or self.hop.key not in (None, self._came_with)) and self.hop.get(
