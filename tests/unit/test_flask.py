@@ -187,6 +187,20 @@ def test_a_refused_value_is_one_answer_that_names_it(app, client, handler, value
     assert stored(handler, id_of(client)) == {"a": "1"}
 
 
+def test_a_route_that_a_refusal_has_ended_stores_nothing_more(app, client, handler):
+    def view():
+        flash("one")
+        session.permanent = True
+        session["b"] = 2
+        session.hop.append("a", 1)  # the text "1" is no list
+
+    answer = client.get(route(app, view))
+
+    assert (answer.status_code, answer.json["key"]) == (409, "a")
+    # The verb has saved what came before it.
+    assert stored(handler, id_of(client)) == {"a": "1", "b": 2}
+
+
 def test_a_route_that_crashes_stores_nothing(app, client, handler):
     def crash():
         session["x"] = 1

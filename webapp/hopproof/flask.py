@@ -173,10 +173,8 @@ class FlaskSession(SessionMixin):
             self.visit.sends_cookie = True
             self.hop[PERMANENT] = self._permanent
         self.hop.save()
-        # Only an answer with a cookie has to know.
-        if (self.visit.sends_cookie or self.hop.key not in (None, self._came_with)) and self.hop.get(
-            PERMANENT
-        ):
+        has_cookie = self.visit.sends_cookie or self.hop.key not in (None, self._came_with)
+        if has_cookie and self.hop.get(PERMANENT):
             self.visit.cookie = replace(self.visit.cookie, max_age_s=lasting_s)
 
 
@@ -241,7 +239,7 @@ class Hopproof(SessionInterface):
     ) -> None:
         visit = session.visit
         try:
-            if response.status_code < 500:
+            if response.status_code < 500 and not session.is_answered:
                 lasting_s = int(app.permanent_session_lifetime.total_seconds())
                 session.save(min(lasting_s, self.lifetimes.absolute_s))
             settled = visit.settle(response.status_code)
