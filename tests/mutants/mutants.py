@@ -244,8 +244,8 @@ MUTANTS = [
     ),
     Mutant(
         "the cookie is sent again with every answer",
-        "        if key != self._key:\n",
-        "        if True:\n",
+        "elif self.sends_cookie and problem is None",
+        "elif problem is None",
         "test_web.py",
     ),
     Mutant(

@@ -1,4 +1,4 @@
-"""What Flask promises of its sessions, on a handler that keeps its calls: with Flask's own test client."""
+"""Promises that Flask makes of its sessions, tried by its own test client on a handler that keeps its calls."""
 
 from __future__ import annotations
 
