@@ -1,4 +1,4 @@
-"""Promises that Flask makes of its sessions, tried by its own test client on a handler that keeps its calls."""
+"""Promises that Flask makes of its sessions, tried by its test client on a handler that keeps its calls."""
 
 from __future__ import annotations
 
