@@ -192,6 +192,26 @@ def test_a_first_read_after_the_release_opens_the_handler_once_more(web, handler
     assert handler.opened == 0
 
 
+def test_a_visit_that_rests_after_its_end_borrows_nothing_for_a_late_read(web, handler, cookie):
+    visit = web.visit(cookie)
+    visit.settle(200)
+    visit.rest()
+
+    assert visit.session["cart"] == ["tea"]
+    assert handler.opened == 0
+
+
+def test_a_visit_that_rests_before_its_end_goes_on(web, handler, cookie):
+    visit = web.visit(cookie)
+    assert visit.session["cart"] == ["tea"]
+    visit.rest()
+    assert handler.opened == 0
+    visit.session["n"] = 1
+
+    assert visit.settle(200).problem is None
+    assert handler.verbs == ["read", "write"]
+
+
 def test_a_route_that_was_given_up_saves_nothing_and_gives_back(web, handler, cookie):
     visit = web.visit(cookie)
     visit.session["n"] = 1

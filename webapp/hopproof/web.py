@@ -255,7 +255,10 @@ class Visit:
 
     def rest(self) -> None:
         """Give back what the session borrowed for now. Of a request that has been settled: for good."""
-        self.session.rest()
+        if self._settled is None:
+            self.session.rest()
+        else:
+            self.release()
 
     def release(self) -> None:
         """Give back what the session borrowed, when the body has been sent. Safe twice.
