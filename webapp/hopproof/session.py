@@ -19,9 +19,10 @@ from .handler import (
     SessionError,
     SessionGone,
     SessionHandler,
+    SessionRefused,
     UserSessions,
 )
-from .limits import MAX_MODIFY_ATTEMPTS, TOUCH_AFTER_S
+from .limits import MAX_MODIFY_ATTEMPTS, MAX_USER_BYTES, TOUCH_AFTER_S
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,8 @@ class Session(MutableMapping[str, Any]):
         self._was_read = key is None
         self._was_live = False
         self._user: str | None = None
+        # Seconds until the session expires, as it was read; None before that and without a live session.
+        self.ttl_s: int | None = None
         self._extendable_s = 0
         self._entries = Entries(self._codec)
         # The store's version while the entries are known to be of that version, else None.
@@ -91,26 +94,41 @@ class Session(MutableMapping[str, Any]):
 
     # Reading
 
+    def load(self) -> None:
+        """Read the session now, once. Every method below does so when it needs to."""
+        self.was_used = True
+        if self._was_read:  # before the lock, which another thread may hold for as long as the store takes
+            return
+        with self._lock:
+            if not self._was_read and self.key is not None:
+                self._load(self.key)
+
+    def reload(self) -> None:
+        """Read the session again, and drop what was not saved: for a request that lasts, such as a websocket."""
+        with self._lock:
+            self._start(self.key)
+            self.load()
+
     @property
     def user(self) -> str | None:
         """The user who is logged in, None for an anonymous visitor."""
-        self._read()
+        self.load()
         return self._user
 
     def __getitem__(self, name: str) -> Any:
-        self._read()
+        self.load()
         return self._entries.lend(name)
 
     def __contains__(self, name: object) -> bool:
-        self._read()
+        self.load()
         return name in self._entries.values
 
     def __iter__(self) -> Iterator[str]:
-        self._read()
+        self.load()
         return iter(list(self._entries.values))
 
     def __len__(self) -> int:
-        self._read()
+        self.load()
         return len(self._entries.values)
 
     # Changes that are saved when the request ends
@@ -132,13 +150,31 @@ class Session(MutableMapping[str, Any]):
     def save(self) -> None:
         """Write the changes; if there are none, extend the expiry when that is due."""
         is_due = self.must_touch or self._extendable_s > self._touch_after_s
-        if not self._save_pending() and self.key and is_due:
-            self.must_touch, self._extendable_s = False, 0
+        if not self.save_changes() and is_due:
             try:
-                self._opened.write(self.key, Change())
+                self.touch()
             except SessionError as error:
                 # The visitor's answer is right as it is, and the next request touches again.
                 log.warning("a session's expiry was not extended: %s", error)
+
+    def save_changes(self, rotates: bool = False) -> bool:
+        """Write the difference to the store; return whether there was any.
+
+        rotates: the session gets a new key by it, even without a difference.
+        """
+        with self._lock:
+            change = self._entries.change()
+            if self._identity is not None and self._identity in change.set:
+                self.login(self._identified(self._identity))
+            elif self._identity in change.remove and self.user is not None:
+                self.forget_user()
+            elif rotates:
+                self._rotate(None)
+            elif change.is_touch:
+                return False
+            else:
+                self._write(change)
+            return True
 
     @property
     def has_changes(self) -> bool:
@@ -163,6 +199,12 @@ class Session(MutableMapping[str, Any]):
         self.rest()
 
     # Changes that happen at once
+
+    def touch(self) -> None:
+        """Extend the expiry of the session, if there is one, whether that is due or not."""
+        self.must_touch, self._extendable_s = False, 0
+        if self.key is not None:
+            self._opened.write(self.key, Change())
 
     def add(self, name: str, n: int = 1) -> int:
         """Add n to the integer under name, 0 if there is none, and return the sum. Atomic."""
@@ -189,8 +231,8 @@ class Session(MutableMapping[str, Any]):
         whenever another request was faster, so it should only compute.
         Raises SessionConflict after 16 attempts.
         """
-        self._read()
-        self._save_pending()
+        self.load()
+        self.save_changes()
         entries, version = self._entries, self._version
         for _ in range(MAX_MODIFY_ATTEMPTS):
             if version is None and self.key is not None:
@@ -233,16 +275,20 @@ class Session(MutableMapping[str, Any]):
 
     def rotate(self) -> None:
         """Move the session, if there is one, to a new key; the old one is ended, user and data stay."""
-        self._rotate(None)
+        self.save_changes(rotates=True)
 
     def create(self) -> None:
         """Create an empty session under a new key, unless the visitor has a live one."""
-        if not self._save_pending() and not self._was_live:
+        if not self.save_changes() and not self._was_live:
             self._write(Change(), even_if_empty=True)
 
     def destroy(self) -> None:
         """End the session and drop unsaved changes. Its key never works again."""
         self.check_unsealed()
+        self.lapse()
+
+    def lapse(self) -> None:
+        """End the session as one whose time is over: like destroy, but a late read may find that out, too."""
         with self._lock:
             if self.key is not None:
                 self._opened.destroy(self.key)
@@ -282,7 +328,8 @@ class Session(MutableMapping[str, Any]):
         if self._is_sealed:
             raise RuntimeError(
                 "the session has been saved and the answer is on its way, so this change would be lost; "
-                "change the session before the route returns"
+                "change the session before the route returns: a streamed body, a background task and the code "
+                "after a dependency's yield come too late"
             )
 
     @property
@@ -303,12 +350,6 @@ class Session(MutableMapping[str, Any]):
             raise ValueError("there is no logged-in user, so no list of sessions")
         return self.user
 
-    def _read(self) -> None:
-        self.was_used = True
-        with self._lock:
-            if not self._was_read and self.key is not None:
-                self._load(self.key)
-
     def _load(self, key: bytes) -> None:
         try:
             stored = self._opened.read(key)
@@ -321,26 +362,24 @@ class Session(MutableMapping[str, Any]):
         else:
             self._was_live = True
             self._user = stored.user
+            self.ttl_s = stored.ttl_s
             self._extendable_s = stored.extendable_s
             self._version = stored.version
             self._entries.load(stored.data)
 
-    def _save_pending(self) -> bool:
-        """Write the difference to the store; return whether there was any."""
-        with self._lock:
-            change = self._entries.change()
-            if change.is_touch:
-                return False
-            if self._identity is not None and self._identity in change.set:
-                self.login(f"{self._user_prefix}{self._entries.values[self._identity]}")
-            elif self._identity in change.remove and self.user is not None:
-                self.forget_user()
-            else:
-                self._write(change)
-            return True
+    def _identified(self, identity: str) -> str:
+        user = f"{self._user_prefix}{self._entries.values[identity]}"
+        size = len(user.encode())
+        if not 1 <= size <= MAX_USER_BYTES:
+            raise SessionRefused(
+                "too-large" if size else "wrong-type",
+                identity,
+                f"the user in {identity!r} has {size} bytes, and the store takes 1 to {MAX_USER_BYTES}",
+            )
+        return user
 
     def _count(self, change: Change) -> int:
-        self._save_pending()
+        self.save_changes()
         result = self._write(change)
         assert result is not None, "a handler answers add and append with a result"
         return result

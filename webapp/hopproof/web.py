@@ -203,6 +203,11 @@ class Web:
         """Return the session side of one request. The store is asked on the session's first use, not here."""
         return Visit(self, self.cookie.read(cookie_header or ""))
 
+    def visit_with(self, session_id: str | None) -> Visit:
+        """Return the same for an id that is no header's. A malformed one counts as none."""
+        is_one = session_id is not None and SESSION_ID.fullmatch(session_id)
+        return Visit(self, session_id if is_one else None)
+
 
 class Visit:
     """One request and its session. Call settle or fail, then release.
@@ -220,6 +225,7 @@ class Visit:
         self.cookie = web.cookie
         self.sends_cookie = False
         self._new_ids: dict[bytes, str] = {}
+        self._next_id: str | None = None
         self._settled: Settled | None = None
         self.session = Session(
             web.new_handler(),
@@ -232,10 +238,25 @@ class Visit:
             web.user_prefix,
         )
 
-    def settle(self, status: int) -> Settled:
+    @property
+    def session_id(self) -> str | None:
+        """The id of the session as far as the store has been asked, None without a live one."""
+        key = self.session.key
+        if key is None or (key == self._key and self.session.was_unknown):
+            return None
+        return self._new_ids.get(key, self._session_id)
+
+    @property
+    def next_id(self) -> str:
+        """The id that the session will have if it gets a new one."""
+        self._next_id = self._next_id or secrets.token_urlsafe(32)
+        return self._next_id
+
+    def settle(self, status: int, *, seals: bool = True) -> Settled:
         """Save the session, unless the status is 500 or above, and seal it. A second call changes nothing.
 
         status: of the route's answer. A SessionError is not raised; it becomes the problem.
+        seals: False for a websocket, whose verbs go on working, but for those that need a new id.
         """
         if self._settled is None:
             problem = None
@@ -244,7 +265,7 @@ class Visit:
                     self.session.save()
                 except SessionError as error:
                     problem = self._problem_of(error)
-            self._settled = self._seal(problem)
+            self._settled = self._seal(problem, seals)
         return self._settled
 
     def fail(self, error: SessionError) -> Settled:
@@ -270,7 +291,9 @@ class Visit:
         self.session.release()
 
     def _new_key(self) -> bytes:
-        session_id = secrets.token_urlsafe(32)
+        if self._settled is not None:
+            raise RuntimeError("the answer has left, so a new id would not reach the visitor")
+        session_id, self._next_id = self.next_id, None
         key = key_of(session_id)
         self._new_ids[key] = session_id
         return key
@@ -283,8 +306,9 @@ class Visit:
             log.error("%s", error)
         return problem_of(error)
 
-    def _seal(self, problem: Problem | None) -> Settled:
-        self.session.seal()
+    def _seal(self, problem: Problem | None, seals: bool = True) -> Settled:
+        if seals:
+            self.session.seal()
         if self._key is not None and self.session.was_unknown:
             self._web.on_unknown(self._key)
         key, cookie, set_cookie = self.session.key, self.cookie, None
