@@ -20,7 +20,9 @@ VIEWS = {}
 settings.configure(
     ALLOWED_HOSTS=["*"],
     AUTH_PASSWORD_VALIDATORS=[],
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "file:users?mode=memory&cache=shared"}},
+    DATABASES={
+        "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "file:users?mode=memory&cache=shared"}
+    },
     HOPPROOF={"new_handler": lambda: HANDLERS[-1]},
     INSTALLED_APPS=[
         "django.contrib.auth",
@@ -209,7 +211,9 @@ def test_the_cookie_is_sent_when_the_id_is_new_and_not_again(handler):
     assert "sessionid" not in second.cookies
 
 
-@pytest.mark.parametrize("view", [lambda r: "a" in r.session, lambda r: r.session.get("a"), lambda r: len(r.session.keys())])
+@pytest.mark.parametrize(
+    "view", [lambda r: "a" in r.session, lambda r: r.session.get("a"), lambda r: len(r.session.keys())]
+)
 def test_an_answer_that_used_the_session_varies_with_the_cookie(client, view):
     assert "Cookie" in run(client, view)["Vary"]
 
@@ -280,7 +284,10 @@ def test_a_dead_id_reads_as_anonymous_and_keeps_its_cookie(site):
 
 
 @pytest.mark.parametrize("cookie", ["A" * 43, "short", "x" * 32, "B" * 43])
-@pytest.mark.parametrize("action", [lambda s: put(s, a=1), lambda s: s.create(), lambda s: s.save(), lambda s: s.cycle_key() or put(s, a=1)])
+@pytest.mark.parametrize(
+    "action",
+    [lambda s: put(s, a=1), lambda s: s.create(), lambda s: s.save(), lambda s: s.cycle_key() or put(s, a=1)],
+)
 def test_a_made_up_id_is_never_adopted(site, cookie, action):
     client = browser(cookie)
 
@@ -570,14 +577,19 @@ def test_a_view_may_catch_the_error(client, handler):
 # Values
 
 
-@pytest.mark.parametrize(("value", "back"), [((1, 2), [1, 2]), ({"a": (1,)}, {"a": [1]}), (None, None), ("é", "é"), (1.5, 1.5), (True, True)])
+@pytest.mark.parametrize(
+    ("value", "back"),
+    [((1, 2), [1, 2]), ({"a": (1,)}, {"a": [1]}), (None, None), ("é", "é"), (1.5, 1.5), (True, True)],
+)
 def test_a_value_comes_back_as_the_serializer_gives_it(client, value, back):
     run(client, view_of(lambda session: put(session, v=value)))
 
     assert run(client, lambda request: request.session["v"] == back).content == b"True"
 
 
-@pytest.mark.parametrize("value", [{1: 2}, [{None: 1}], float("nan"), {1}, lazystr("a"), datetime(2026, 1, 1), b"a"])
+@pytest.mark.parametrize(
+    "value", [{1: 2}, [{None: 1}], float("nan"), {1}, lazystr("a"), datetime(2026, 1, 1), b"a"]
+)
 def test_a_value_that_would_come_back_different_is_refused_by_name(client, value):
     answer = run(client, view_of(lambda session: put(session, cart=value)))
 
@@ -642,7 +654,9 @@ def test_the_import_refuses_such_a_setting():
         "from django.conf import settings; settings.configure(SESSION_COOKIE_HTTPONLY=False,"
         "HOPPROOF={'new_handler': print}); import hopproof.django"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": ":".join(sys.path)})
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": ":".join(sys.path)}
+    )
 
     assert "ImproperlyConfigured: SESSION_COOKIE_HTTPONLY is False" in ended.stderr
 
@@ -681,7 +695,14 @@ def test_of_two_cookies_the_first_well_formed_one_counts(client):
 
 @pytest.mark.parametrize(
     ("value", "age"),
-    [(60, 60), (1209600, 43200), (None, 43200), (0, 43200), (timedelta(seconds=90), 89), (timedelta(days=9), 43200)],
+    [
+        (60, 60),
+        (1209600, 43200),
+        (None, 43200),
+        (0, 43200),
+        (timedelta(seconds=90), 89),
+        (timedelta(days=9), 43200),
+    ],
 )
 def test_an_expiry_is_reported_at_most_as_the_stores(site, value, age):
     session = SessionStore()
@@ -726,7 +747,10 @@ def test_an_expiry_that_has_passed_stops_a_verb_as_well(site):
 
 def test_a_date_as_expiry_ends_the_session_by_the_servers_clock(site):
     client = browser()
-    run(client, view_of(lambda session: (put(session, a=1), session.set_expiry(timezone.now() - timedelta(1)))))
+    run(
+        client,
+        view_of(lambda session: (put(session, a=1), session.set_expiry(timezone.now() - timedelta(1)))),
+    )
 
     assert run(client, lambda request: request.session.get("a")).content == b"None"
 
@@ -740,7 +764,9 @@ def test_a_new_expiry_reaches_the_browser(client):
 # SessionBase
 
 
-PUBLIC = sorted(name for name in dir(SessionBase) if not name.startswith("_") and callable(getattr(SessionBase, name)))
+PUBLIC = sorted(
+    name for name in dir(SessionBase) if not name.startswith("_") and callable(getattr(SessionBase, name))
+)
 ARGUMENTS = {
     "decode": lambda session: (session.encode({"a": 1}),),
     "encode": ({"a": 1},),
@@ -934,3 +960,32 @@ def test_the_lifetimes_are_those_of_the_setting(site):
     options = {"new_handler": lambda: site.handler, "lifetimes": Lifetimes(absolute_s=7200)}
     with override_settings(HOPPROOF=options):
         assert SessionStore().get_session_cookie_age() == 7200
+
+
+# The page about Django
+
+
+def test_a_visitor_of_djangos_own_session_moves_over(site, ada):
+    from test_docs import PAGES, blocks
+
+    (text,) = (block for block in blocks(PAGES["django.md"], "python") if "class MovingOver" in block)
+    exec(text, names := {"__name__": __name__})
+    globals()["MovingOver"] = names["MovingOver"]
+    stock = [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+    ]
+    before = browser()  # a client keeps the middleware of its first request
+    with override_settings(MIDDLEWARE=stock, SESSION_ENGINE="django.contrib.sessions.backends.db"):
+        run(before, lambda request: auth.login(request, ada))
+    old = id_of(before)
+    client = browser(old)
+
+    with override_settings(MIDDLEWARE=["test_django.MovingOver", stock[1]]):
+        answer = run(client, lambda request: request.user.username)
+        again = run(client, lambda request: request.user.username)
+        replayed = run(browser(old), lambda request: request.user.is_authenticated)
+
+    assert (answer.content, again.content, replayed.content) == (b"ada", b"ada", b"False")
+    assert id_of(client) != old
+    assert len(site.store.sessions_of_user(str(ada.pk))) == 1

@@ -16,9 +16,16 @@ FILES = {
 }
 every_module = pytest.mark.parametrize("module", sorted(FILES))
 
-CORE = {"handler", "session", "entries", "ijson", "applied", "memory", "limits", "pool", "web"}
+CORE = {"brief", "handler", "session", "entries", "ijson", "applied", "memory", "limits", "pool", "web"}
 # The libraries of the parts that have one. Every other part needs the standard library only.
-LIBRARIES = {"bottle": {"bottle"}, "flask": {"flask"}, "mysql": {"pymysql"}, "memcached": {"pymemcache"}}
+LIBRARIES = {
+    "bottle": {"bottle"},
+    "django": {"django", "asgiref"},  # asgiref comes with Django
+    "flask": {"flask"},
+    "memcached": {"pymemcache"},
+    "mysql": {"pymysql"},
+    "starlette": {"starlette"},
+}
 
 
 def part(module: str) -> str:

@@ -1,4 +1,4 @@
-"""Promises of the sessions of Starlette and FastAPI, tried by their test client on a handler that keeps its calls."""
+"""Promises of the sessions of Starlette and FastAPI, tried by their client on a recorded handler."""
 
 from __future__ import annotations
 
@@ -272,7 +272,11 @@ def test_an_emptied_session_lives_on(visit, session_id):
 
 def test_an_unread_session_on_the_event_loop_is_refused(visit, session_id):
     async def view(request):
-        for use in (lambda: request.session["a"], lambda: len(request.session), lambda: request.session.hop.add("n")):
+        for use in (
+            lambda: request.session["a"],
+            lambda: len(request.session),
+            lambda: request.session.hop.add("n"),
+        ):
             with pytest.raises(RuntimeError, match=r"await load\(request\)"):
                 use()
         return PlainTextResponse("refused")
@@ -327,10 +331,14 @@ def test_a_slow_store_stops_no_other_route(visit, session_id):
     app = Site(visit, answering(lambda session: session["a"])).app
 
     async def both():
-        slow_one = asyncio.create_task(conversation(app, session_id, method="GET", query_string=b"", root_path=""))
+        slow_one = asyncio.create_task(
+            conversation(app, session_id, method="GET", query_string=b"", root_path="")
+        )
         while not asked.is_set():
             await asyncio.sleep(0.01)
-        fast = await conversation(app, session_id, method="GET", query_string=b"", root_path="", path="/plain")
+        fast = await conversation(
+            app, session_id, method="GET", query_string=b"", root_path="", path="/plain"
+        )
         was_waiting = not slow_one.done()
         release.set()
         return fast, was_waiting, await slow_one
@@ -467,7 +475,9 @@ def test_the_store_away_is_503(visit, session_id, lazy):
 def test_the_store_away_is_503_in_a_def_route(visit, session_id):
     visit.handler.is_down = True
 
-    check_away(Site(visit, lambda request: PlainTextResponse(request.session["a"])).browser(session_id).get("/"))
+    check_away(
+        Site(visit, lambda request: PlainTextResponse(request.session["a"])).browser(session_id).get("/")
+    )
 
 
 def test_the_store_away_is_503_in_the_save(visit, session_id):
@@ -660,7 +670,9 @@ def test_each_verb_has_both_forms():
     assert twins == sync - WITHOUT_TWIN - mapping
 
 
-@pytest.mark.parametrize("name", sorted(name for name, value in vars(Verbs).items() if inspect.iscoroutinefunction(value)))
+@pytest.mark.parametrize(
+    "name", sorted(name for name, value in vars(Verbs).items() if inspect.iscoroutinefunction(value))
+)
 def test_a_twin_takes_the_arguments_of_its_verb_and_does_the_same(visit, session_id, name):
     twin, verb = getattr(Verbs, name), getattr(Session, name[1:])
     assert list(inspect.signature(twin).parameters) == list(inspect.signature(verb).parameters)
@@ -748,7 +760,9 @@ def test_a_lifespan_passes_and_may_close_the_pool(visit):
         yield
         closed.append(True)
 
-    app = Starlette(lifespan=lifespan, middleware=[Middleware(SessionMiddleware, new_handler=lambda: visit.handler)])
+    app = Starlette(
+        lifespan=lifespan, middleware=[Middleware(SessionMiddleware, new_handler=lambda: visit.handler)]
+    )
     with TestClient(app):
         assert closed == []
 

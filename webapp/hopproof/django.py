@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -33,10 +33,18 @@ except ImportError as error:
 
 from .brief import brief
 from .entries import Codec
-from .handler import Json, Lifetimes, SessionConflict, SessionError, SessionGone, SessionHandler, SessionRefused
+from .handler import (
+    Json,
+    Lifetimes,
+    SessionConflict,
+    SessionError,
+    SessionGone,
+    SessionHandler,
+    SessionRefused,
+)
 from .limits import TOUCH_AFTER_S
 from .session import Session
-from .web import PROBLEM_JSON, Cookie, Problem, Visit, Web
+from .web import PROBLEM_JSON, Cookie, Problem, Visit, Web, max_age_s
 
 EXPIRY = "_session_expiry"  # of set_expiry: seconds without a request, or a moment in ISO form
 # A session with an expiry of its own, in seconds, is touched whenever this part of them has passed.
@@ -53,7 +61,7 @@ class Hopproof:
     """
 
     new_handler: Callable[[], SessionHandler]
-    lifetimes: Lifetimes = Lifetimes()
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
     touch_after_s: int = TOUCH_AFTER_S
     sessions_per_user: int = 0
     identity: str | None = "_auth_user_id"
@@ -109,14 +117,9 @@ def web() -> Web:
 
 
 def _cookie() -> Cookie:
-    age_s, idle_s = settings.SESSION_COOKIE_AGE, configured().lifetimes.idle_s
+    max_age_s("SESSION_COOKIE_AGE", settings.SESSION_COOKIE_AGE, configured().lifetimes)
     if not settings.SESSION_COOKIE_HTTPONLY:
         raise ValueError("SESSION_COOKIE_HTTPONLY is False, so scripts could read the id; remove it")
-    if age_s < idle_s:
-        raise ValueError(
-            f"SESSION_COOKIE_AGE is {age_s} s, less than the store's idle timeout of {idle_s} s; shorten the "
-            "store's, which ends every session in time"
-        )
     return Cookie(
         settings.SESSION_COOKIE_NAME,
         None,
@@ -357,13 +360,16 @@ class SessionStore(SessionBase):
         self._has_new_expiry = True
 
     def get_session_cookie_age(self) -> int:
-        return min(settings.SESSION_COOKIE_AGE, configured().lifetimes.absolute_s)
+        age_s: int = settings.SESSION_COOKIE_AGE
+        return min(age_s, _longest_s())
 
     def get_expiry_age(self, **kwargs: Any) -> int:
-        return min(super().get_expiry_age(**kwargs), configured().lifetimes.absolute_s)
+        age_s: int = super().get_expiry_age(**kwargs)
+        return min(age_s, _longest_s())
 
     async def aget_expiry_age(self, **kwargs: Any) -> int:
-        return min(await super().aget_expiry_age(**kwargs), configured().lifetimes.absolute_s)
+        age_s: int = await super().aget_expiry_age(**kwargs)
+        return min(age_s, _longest_s())
 
     def get_expiry_date(self, **kwargs: Any) -> datetime:
         return _capped(super().get_expiry_date(**kwargs), **kwargs)
@@ -372,9 +378,12 @@ class SessionStore(SessionBase):
         return _capped(await super().aget_expiry_date(**kwargs), **kwargs)
 
 
+def _longest_s() -> int:
+    return configured().lifetimes.absolute_s
+
+
 def _capped(date: datetime, modification: datetime | None = None, **_: Any) -> datetime:
-    last = (modification or timezone.now()) + timedelta(seconds=configured().lifetimes.absolute_s)
-    return min(date, last)
+    return min(date, (modification or timezone.now()) + timedelta(seconds=_longest_s()))
 
 
 class SessionMiddleware(DjangoMiddleware):
@@ -426,7 +435,9 @@ def _store_of(request: HttpRequest | None) -> SessionStore | None:
 
 
 def _interrupted() -> SessionInterrupted:
-    return SessionInterrupted("the session was ended before its request was answered, by a logout for example")
+    return SessionInterrupted(
+        "the session was ended before its request was answered, by a logout for example"
+    )
 
 
 def _answer(problem: Problem) -> HttpResponse:

@@ -21,7 +21,7 @@ from .entries import Codec
 from .handler import Json, Lifetimes, SessionError, SessionHandler
 from .limits import TOUCH_AFTER_S
 from .session import Session
-from .web import PROBLEM_JSON, Cookie, Problem, Visit, Web, problem_of
+from .web import PROBLEM_JSON, Cookie, Problem, Visit, Web, max_age_s, problem_of
 
 FLASHES = "_flashes"  # of flash(), and of the list of (category, message) that it grows
 PERMANENT = "_permanent"
@@ -218,12 +218,7 @@ class Hopproof(SessionInterface):
     def init_app(self, app: Flask) -> None:
         """Take over the sessions of the app. Raises ValueError of settings that would weaken them."""
         self._cookie(app)
-        lasting_s = int(app.permanent_session_lifetime.total_seconds())
-        if lasting_s < self.lifetimes.idle_s:
-            raise ValueError(
-                f"PERMANENT_SESSION_LIFETIME is {lasting_s} s, less than the store's idle timeout of "
-                f"{self.lifetimes.idle_s} s; shorten the store's, which ends every session in time"
-            )
+        self._max_age_s(app)
         app.session_interface = self
         app.extensions["hopproof"] = self
         app.teardown_request(_release)
@@ -240,8 +235,7 @@ class Hopproof(SessionInterface):
         visit = session.visit
         try:
             if response.status_code < 500 and not session.is_answered:
-                lasting_s = int(app.permanent_session_lifetime.total_seconds())
-                session.save(min(lasting_s, self.lifetimes.absolute_s))
+                session.save(self._max_age_s(app))
             settled = visit.settle(response.status_code)
         except SessionError as error:
             settled = visit.fail(error)
@@ -255,6 +249,10 @@ class Hopproof(SessionInterface):
             response.headers["Cache-Control"] = "private"
         if not _is_of_this_context(session):  # session_transaction() of the test client
             visit.release()
+
+    def _max_age_s(self, app: Flask) -> int:
+        lasting_s = int(app.permanent_session_lifetime.total_seconds())
+        return max_age_s("PERMANENT_SESSION_LIFETIME", lasting_s, self.lifetimes)
 
     def _cookie(self, app: Flask) -> Cookie:
         if not self.get_cookie_httponly(app):

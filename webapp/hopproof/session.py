@@ -104,7 +104,7 @@ class Session(MutableMapping[str, Any]):
                 self._load(self.key)
 
     def reload(self) -> None:
-        """Read the session again, and drop what was not saved: for a request that lasts, such as a websocket."""
+        """Read again, and drop what was not saved: for a request that lasts, such as a websocket."""
         with self._lock:
             self._start(self.key)
             self.load()
@@ -328,8 +328,8 @@ class Session(MutableMapping[str, Any]):
         if self._is_sealed:
             raise RuntimeError(
                 "the session has been saved and the answer is on its way, so this change would be lost; "
-                "change the session before the route returns: a streamed body, a background task and the code "
-                "after a dependency's yield come too late"
+                "change the session before the route returns: a streamed body, a background task and the "
+                "code after a dependency's yield come too late"
             )
 
     @property

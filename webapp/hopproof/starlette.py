@@ -1,4 +1,4 @@
-"""The session in Starlette and FastAPI: a middleware in plain ASGI, and `load`, which is also a dependency."""
+"""The session in Starlette and FastAPI: a middleware in plain ASGI, and `load`, a dependency as well."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .brief import brief
 from .handler import Lifetimes, Listed, SessionError, SessionHandler, SessionStoreUnavailable
 from .limits import DEADLINE_S, TOUCH_AFTER_S
 from .session import Session
-from .web import PROBLEM_JSON, Cookie, Problem, Settled, Visit, Web
+from .web import PROBLEM_JSON, Cookie, Problem, Settled, Visit, Web, max_age_s
 
 T = TypeVar("T")
 
@@ -52,7 +52,9 @@ class Threads:
             return function(*arguments)
 
         future = asyncio.wrap_future(self._executor.submit(in_time))
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be waiting
+        future.add_done_callback(
+            lambda done: done.cancelled() or done.exception()
+        )  # a visitor who left waits for none
         return await asyncio.shield(future)
 
 
@@ -190,8 +192,8 @@ class StarletteSession(MutableMapping[str, Any]):
     def _check_request(self) -> None:
         if self.is_accepted:
             raise RuntimeError(
-                "a websocket has no answer with which its session could be saved; use the verbs, such as await "
-                "session.hop.amodify(…)"
+                "a websocket has no answer with which its session could be saved; use the verbs, such as "
+                "await session.hop.amodify(…)"
             )
 
 
@@ -199,7 +201,9 @@ async def load(connection: HTTPConnection) -> StarletteSession:
     """Return the session of a request or websocket, read from the store. For FastAPI: Depends(load)."""
     session = connection.session
     if not isinstance(session, StarletteSession):
-        raise TypeError(f"request.session is a {type(session).__name__}, none of hopproof's SessionMiddleware")
+        raise TypeError(
+            f"request.session is a {type(session).__name__}, none of hopproof's SessionMiddleware"
+        )
     await session.hop.aload()
     return session
 
@@ -210,13 +214,13 @@ def _check_loop() -> None:
     except RuntimeError:
         return
     raise RuntimeError(
-        "the session store was asked on the event loop, which would stop every other request; begin the route "
-        "with await load(request), and use the verbs with an a, such as await session.hop.aadd(…)"
+        "the session store was asked on the event loop, which would stop every other request; begin the "
+        "route with await load(request), and use the verbs with an a, such as await session.hop.aadd(…)"
     )
 
 
 class SessionMiddleware:
-    """Starlette's SessionMiddleware with the sessions in a shared store. The options of the cookie are its own.
+    """Starlette's SessionMiddleware with the sessions in a shared store. Its options of the cookie are kept.
 
     new_handler: returns a handler for one request. threads: the size of its pool of connections.
     lazy: False reads the session of each request with a cookie before the app runs, but for paths that begin
@@ -254,14 +258,9 @@ class SessionMiddleware:
         if new_handler is None:
             raise TypeError("SessionMiddleware needs new_handler, which returns a handler for one request")
         lifetimes = lifetimes or Lifetimes()
-        if max_age is not None and max_age < lifetimes.idle_s:
-            raise ValueError(
-                f"max_age is {max_age} s, less than the store's idle timeout of {lifetimes.idle_s} s; shorten "
-                "the store's, which ends every session in time"
-            )
         cookie = Cookie(
             session_cookie,
-            None if max_age is None else min(max_age, lifetimes.absolute_s),
+            None if max_age is None else max_age_s("max_age", max_age, lifetimes),
             https_only,
             has_prefix=False,
             path=path,
@@ -334,7 +333,9 @@ class _Answer:
         self._session.is_accepted = message["type"] == "websocket.accept"
         status = message.get("status", ACCEPTED)
         is_touched = self._session.hop.was_used or self._session.hop.must_touch
-        settled = await self._run(self._session.settle, status) if is_touched else self._session.settle(status)
+        settled = (
+            await self._run(self._session.settle, status) if is_touched else self._session.settle(status)
+        )
         if settled.problem is not None:
             await self.replace(settled)
             return
@@ -364,7 +365,10 @@ class _Answer:
         status, body = (problem.status, problem.to_json()) if problem else (500, "Internal Server Error")
         kind = "websocket.http.response" if is_socket else "http.response"
         headers = MutableHeaders(
-            {"content-type": PROBLEM_JSON if problem else "text/plain", "content-length": f"{len(body.encode())}"}
+            {
+                "content-type": PROBLEM_JSON if problem else "text/plain",
+                "content-length": f"{len(body.encode())}",
+            }
         )
         headers.update(problem.headers if problem else {})
         self._add_headers(headers, settled)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from .entries import PLAIN, Codec
 from .handler import (
+    Lifetimes,
     SessionBroken,
     SessionConflict,
     SessionError,
@@ -94,6 +95,20 @@ class Cookie:
         domain = f"; Domain={self.domain}" if self.domain else ""
         secure = ("; Secure" if self.secure else "") + ("; Partitioned" if self.partitioned else "")
         return f"; HttpOnly; Path={self.path}{domain}; SameSite={self.same_site}{secure}"
+
+
+def max_age_s(setting: str, age_s: int, lifetimes: Lifetimes) -> int:
+    """Return the Max-Age of a cookie that an app wants to live so long, at most the absolute timeout.
+
+    setting: where the app says so. Raises ValueError below the idle timeout: the session would outlive
+    the cookie.
+    """
+    if age_s < lifetimes.idle_s:
+        raise ValueError(
+            f"{setting} is {age_s} s, less than the store's idle timeout of {lifetimes.idle_s} s; shorten the "
+            "store's, which ends every session in time"
+        )
+    return min(age_s, lifetimes.absolute_s)
 
 
 def key_of(session_id: str) -> bytes:
