@@ -105,8 +105,8 @@ def max_age_s(setting: str, age_s: int, lifetimes: Lifetimes) -> int:
     """
     if age_s < lifetimes.idle_s:
         raise ValueError(
-            f"{setting} is {age_s} s, less than the store's idle timeout of {lifetimes.idle_s} s; shorten the "
-            "store's, which ends every session in time"
+            f"{setting} is {age_s} s, less than the store's idle timeout of {lifetimes.idle_s} s; shorten "
+            "the store's, which ends every session in time"
         )
     return min(age_s, lifetimes.absolute_s)
 
@@ -306,6 +306,7 @@ class Visit:
         self.session.release()
 
     def _new_key(self) -> bytes:
+        self.session.check_unsealed()
         if self._settled is not None:
             raise RuntimeError("the answer has left, so a new id would not reach the visitor")
         session_id, self._next_id = self.next_id, None
