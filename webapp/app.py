@@ -6,22 +6,19 @@ import time
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
-from urllib.parse import urlsplit
 
 from bottle import Bottle, HTTPError, request, response
 
-import events
 from body import MAX_BODY_BYTES
 from header import header
 from health import add_health, add_metrics
 from hopproof.bottle import SessionPlugin
 from hopproof.web import PROBLEM_JSON, Problem
 from metrics import Metrics
+from origin import check_origin
 from page import CONTENT_SECURITY_POLICY, add_page, error_page
 from probe import add_probe_api
-from problem import ProblemError, refused
-
-DEFAULT_PORTS = {"http": 80, "https": 443}
+from problem import ProblemError
 
 
 def build_app(
@@ -57,35 +54,8 @@ def show_error(error: HTTPError) -> str:
 
 
 def refuse_cross_site() -> None:
-    """Refuse a request that another site makes a visitor's browser send. Raises a 403 problem.
-
-    SameSite=Lax keeps the cookie at home, but a login by another site's form would still
-    put a new one in its place. Browsers say where a request comes from; programs need not.
-    """
-    if request.method in ("GET", "HEAD", "OPTIONS"):
-        return
-    site = header("Sec-Fetch-Site")
-    if site is None:  # an old browser, or a program
-        origin = header("Origin")
-        # The scheme is the one that the balancer says.
-        scheme = header("X-Forwarded-Proto") or request.environ["wsgi.url_scheme"]
-        host = header("Host")
-        is_ours = origin is None or is_same_origin(origin, f"{scheme}://{host}")
-    else:
-        is_ours = site in ("same-origin", "none")
-    if not is_ours:
-        events.record("refused-origin", origin=header("Origin"), site=site)
-        raise refused(403, "cross-site", "Another site cannot change a session here.")
-
-
-def is_same_origin(one: str, other: str) -> bool:
-    """Say whether scheme, host and port are the same (RFC 6454). The port of a scheme may be left out."""
-    try:
-        parts = [urlsplit(origin) for origin in (one, other)]
-        origins = [(url.scheme, url.hostname, url.port or DEFAULT_PORTS.get(url.scheme)) for url in parts]
-    except ValueError:
-        return False
-    return None not in origins[0] and origins[0] == origins[1]
+    """Refuse a request that another site makes a visitor's browser send. Raises a 403 problem."""
+    check_origin(request.method, header, request.environ["wsgi.url_scheme"])
 
 
 def unchunk(environ: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from header import header
 from hopproof.handler import Json
 from hopproof.ijson import NotIJson, check, parse
 from hopproof.limits import MAX_BYTES, MAX_USER_BYTES
-from problem import ProblemError, refused
+from problem import refused
 
 MAX_BODY_BYTES = MAX_BYTES
 MAX_FIELDS = 20
@@ -18,8 +18,13 @@ MAX_FIELDS = 20
 
 def json_body() -> Json:
     """Return the value in the request's body. Raises a 400 or 413 problem."""
+    return json_value(_body())
+
+
+def json_value(body: bytes) -> Json:
+    """Return the value that a body holds. Raises a 400 problem."""
     try:
-        return parse(_body())
+        return parse(body)
     except NotIJson as error:
         raise refused(400, "not-i-json", f"The body is refused: {error}.") from error
 
@@ -52,13 +57,13 @@ def checked_user(name: Json) -> str:
 
 
 def _body() -> bytes:
-    if request.content_length > MAX_BODY_BYTES:
-        raise _too_large()
+    check_length(request.content_length)
     body: bytes = request.body.read(MAX_BODY_BYTES + 1)
-    if len(body) > MAX_BODY_BYTES:
-        raise _too_large()
+    check_length(len(body))
     return body
 
 
-def _too_large() -> ProblemError:
-    return refused(413, "too-large", f"A body has at most {MAX_BODY_BYTES} bytes.")
+def check_length(length: int) -> None:
+    """Refuse a body of so many bytes if it is too large. Raises a 413 problem."""
+    if length > MAX_BODY_BYTES:
+        raise refused(413, "too-large", f"A body has at most {MAX_BODY_BYTES} bytes.")

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from contextvars import ContextVar
 
 from header import header
+
+# Of the request under way, where the framework is not Bottle.
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 class JsonLines(logging.Formatter):
@@ -34,5 +38,5 @@ def to_stdout() -> None:
 def _request_id() -> str | None:
     try:
         return header("X-Request-ID")
-    except RuntimeError:  # outside of a request
-        return None
+    except RuntimeError:  # outside of Bottle's requests
+        return request_id.get()

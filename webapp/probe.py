@@ -92,7 +92,15 @@ def name_in_path(prefix: str) -> str:
 
     From the raw path: Bottle drops bytes that are not UTF-8, and so mistakes one name for another.
     """
-    path = request.environ["RAW_URI"].partition("?")[0]
+    return name_after(prefix, request.environ["RAW_URI"])
+
+
+def name_after(prefix: str, target: str) -> str:
+    """Return the percent-decoded path after the prefix in a request's target, as the client sent it.
+
+    Raises a 400 problem.
+    """
+    path = target.partition("?")[0]
     if not path.startswith("/"):  # http://host/path, as clients of a forward proxy write it
         path = "/" + path.split("/", 3)[3]
     *before, rest = path.split("/", prefix.count("/"))

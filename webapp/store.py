@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Event, Thread
 
 from config import Config
-from hopproof.handler import Lifetimes, ListingHandler
+from hopproof.handler import Lifetimes, ListingHandler, SessionStoreUnavailable
 from hopproof.memcached.alone import MemcachedHandler
 from hopproof.memcached.breaker import Breaker
 from hopproof.memcached.client import Memcached
@@ -31,6 +32,44 @@ def web_handlers(config: Config) -> Callable[[], ListingHandler]:
         return CachedHandler(inner, cache, MySQLSwitch(inner), lookout)
 
     return new_cached_handler
+
+
+def answers(new_handler: Callable[[], ListingHandler]) -> bool:
+    """Return whether the store answers now."""
+    handler = new_handler()
+    handler.open()
+    try:
+        handler.read(bytes(32))
+    except SessionStoreUnavailable:
+        return False
+    finally:
+        handler.close()
+    return True
+
+
+def connected(new_handler: Callable[[], ListingHandler]) -> Event:
+    """Connect in the background; the event is set when visitors may come.
+
+    A first write would have to wait for that, and for what else it needs. A store that is away keeps no server
+    out.
+    """
+    is_connected = Event()
+
+    def connect() -> None:
+        handler = new_handler()
+        handler.open()
+        try:
+            handler.read(bytes(32))
+            if isinstance(handler, CachedHandler):
+                handler.settle()
+        except SessionStoreUnavailable:
+            pass
+        finally:
+            handler.close()
+            is_connected.set()
+
+    Thread(target=connect, daemon=True).start()
+    return is_connected
 
 
 def janitor_handlers(

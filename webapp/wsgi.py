@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from threading import Event, Thread
 
 import events
 import log
@@ -12,50 +11,16 @@ from app import build_app
 from config import DRAINING, METRICS, read_config
 from health import once_a_second
 from hopproof.bottle import SessionPlugin
-from hopproof.handler import SessionStoreUnavailable
-from hopproof.memcached.copies import CachedHandler
 from hopproof.web import Cookie
 from metrics import Metrics
 from problem import ProblemError
-from store import web_handlers
+from store import answers, connected, web_handlers
 
 log.to_stdout()
 config = read_config(os.environ)
 new_handler = web_handlers(config)
 metrics = Metrics(METRICS)
 
-
-def store_answers() -> bool:
-    handler = new_handler()
-    handler.open()
-    try:
-        handler.read(bytes(32))
-    except SessionStoreUnavailable:
-        return False
-    finally:
-        handler.close()
-    return True
-
-
-has_started = Event()
-
-
-def start() -> None:
-    """Connect to the store, and wait for what a first write would have to wait for, before visitors come."""
-    handler = new_handler()
-    handler.open()
-    try:
-        handler.read(bytes(32))
-        if isinstance(handler, CachedHandler):
-            handler.settle()
-    except SessionStoreUnavailable:
-        pass  # a store that is away must not keep a server out
-    finally:
-        handler.close()
-        has_started.set()
-
-
-Thread(target=start, daemon=True).start()
 
 application = build_app(
     SessionPlugin(
@@ -69,8 +34,8 @@ application = build_app(
     ),
     # The container's own id. A slot name of the balancer would pass to the next container.
     server=f"web-{socket.gethostname()}",
-    has_started=has_started.is_set,
+    has_started=connected(new_handler).is_set,
     is_draining=DRAINING.exists,
-    store_answers=once_a_second(store_answers),
+    store_answers=once_a_second(lambda: answers(new_handler)),
     metrics=metrics,
 )

@@ -20,6 +20,13 @@ def visit() -> Visit:
 
 @pytest.fixture
 def site() -> Site:
+    """The site that is tried; test_adapters.py has others in its place."""
+    return Site()
+
+
+@pytest.fixture
+def reference() -> Site:
+    """The reference app, for what only that has: the page."""
     return Site()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from recorded import RecordedHandler, Visit
 from wsgi_client import Browser
@@ -18,6 +18,12 @@ from problem import ProblemError
 @dataclass
 class Site:
     """The reference app on a recorded handler; its browsers start without a cookie."""
+
+    # Statements of a request, by what it does.
+    budget: ClassVar[dict[str, int]] = {
+        "untouched": 0,
+        **dict.fromkeys(["read", "set", "remove", "add", "append", "login", "logout"], 1),
+    }
 
     visit: Visit = field(default_factory=Visit)
     has_started: bool = True

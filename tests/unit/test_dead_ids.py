@@ -145,13 +145,13 @@ def test_a_route_that_read_before_an_ending_and_saves_after_it_is_refused(serve,
     assert answer.header("Set-Cookie") is None
 
 
-def test_a_slow_change_across_an_expiry_is_refused(site):
-    visitor = site.visitor(visits={"count": 1, "trail": []})
+def test_a_slow_change_across_an_expiry_is_refused(reference):
+    visitor = reference.visitor(visits={"count": 1, "trail": []})
 
     def expire(key):
-        site.visit.now += 10_000
+        reference.visit.now += 10_000
 
-    site.handler.before_write = expire
+    reference.handler.before_write = expire
     answer = visitor.ask("POST", "/cart", b"tea=Assam", CONTENT_TYPE="application/x-www-form-urlencoded")
 
     assert answer.problem == (409, "session-gone")

@@ -58,7 +58,7 @@ from django.utils import timezone  # noqa: E402
 from django.utils.functional import lazystr  # noqa: E402
 
 from hopproof.django import SessionStore, web  # noqa: E402
-from hopproof.handler import Change, Lifetimes  # noqa: E402
+from hopproof.handler import Change, Lifetimes, SessionConflict  # noqa: E402
 from hopproof.web import key_of  # noqa: E402
 
 MIDDLE = []  # a middleware between the session's and the view, if a test sets one
@@ -496,6 +496,15 @@ def test_cycle_key_keeps_every_entry_and_shows_the_new_id(client, site, handler)
     assert site.data(key_of(old)) is None
 
 
+def test_a_broken_session_can_be_ended(client, handler, site):
+    session_id = id_of(client)
+    handler.broken.add(key_of(session_id))
+
+    assert run(client, lambda request: request.session["a"]).status_code == 500
+    assert run(client, view_of(lambda session: session.flush())).status_code == 200
+    assert site.data(key_of(session_id)) is None
+
+
 def test_flush_ends_the_session_and_what_follows_is_another(client, site):
     old = id_of(client)
 
@@ -560,6 +569,15 @@ def test_an_error_is_reported_once(site):
         run(browser("A" * 43), lambda request: request.session.get("a"))
 
     assert len(errors) == 1
+
+
+def test_an_outage_in_a_view_is_no_error_of_the_view(client, handler):
+    """Django's client raises what a view did not catch, and its log has a traceback of it."""
+    handler.is_down = True
+    raising = Client()
+    raising.cookies = client.cookies
+
+    check_away(run(raising, lambda request: request.session["a"]))
 
 
 def test_a_view_may_catch_the_error(client, handler):
@@ -831,6 +849,31 @@ def test_create_begins_another_session_and_leaves_the_old_one(client, site):
     assert stored(site, client) == {"a": 1}
 
 
+def test_create_takes_what_was_read_along(client, site):
+    session = SessionStore(id_of(client))
+    session["b"] = 2
+    session.create()
+
+    assert site.data(key_of(session.session_key)) == {"a": 1, "b": 2}
+    assert stored(site, client) == {"a": 1}
+
+
+@pytest.mark.parametrize("malformed", ["", "short", "A" * 42 + "B", "é" * 43])
+def test_a_malformed_key_is_none_and_asks_nothing(handler, malformed):
+    session = SessionStore(malformed)
+
+    assert session.session_key is None
+    assert session.get("a") is None
+    assert handler.calls == []
+
+
+def test_an_app_that_says_it_used_the_session_gets_its_vary(client, handler):
+    def view(request):
+        request.session.accessed = True
+
+    assert "Cookie" in run(client, view)["Vary"]
+
+
 def test_delete_of_another_key(client, site):
     SessionStore().delete(id_of(client))
 
@@ -846,6 +889,16 @@ def test_clearsessions_removes_what_has_expired_and_nothing_else(site):
 
     assert dead not in site.store._rows
     assert live in site.store._rows
+
+
+def test_clearsessions_leaves_the_work_to_another_cleaner(handler):
+    def clean():
+        raise SessionConflict("another cleaner is at work")
+
+    handler.clean = clean
+    call_command("clearsessions")
+
+    assert handler.opened == 0
 
 
 def test_the_test_clients_session_reaches_the_next_request(site):

@@ -11,7 +11,6 @@ WITH_SESSION = [
     ("POST", "/api/logout-everywhere", None),
     ("GET", "/api/sessions", None),
     ("DELETE", "/api/sessions/" + "a" * 64, None),
-    ("GET", "/", None),
 ]
 
 
@@ -34,6 +33,10 @@ def test_a_session_is_as_it_was_after_an_outage(site, method, path, body):
     site.handler.is_down = False
 
     assert visitor.ask("GET", "/api/session").json == {"server": "web-test", "user": "ada", "data": {"a": 1}}
+
+
+def test_the_page_tells_an_outage_in_the_same_way(reference):
+    test_an_outage_is_told_and_leaves_the_cookie_alone(reference, "GET", "/", None)
 
 
 @pytest.mark.parametrize("path", ["/api/stateless", "/healthz", "/readyz"])

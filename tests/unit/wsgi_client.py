@@ -20,7 +20,7 @@ class Answer:
     body: bytes
 
     def all(self, name: str) -> list[str]:
-        return [value for header, value in self.headers if header.lower() == name.lower()]
+        return [value.strip() for header, value in self.headers if header.lower() == name.lower()]
 
     def header(self, name: str) -> str | None:
         """Return the value of a header, None without it. Fails if it is there twice."""

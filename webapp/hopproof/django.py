@@ -182,6 +182,20 @@ def _in_djangos_words() -> Iterator[None]:
         raise CreateError(str(error)) from error
 
 
+class Verbs:
+    """The verbs of a store's session, each after a read: the session's own expiry may have passed."""
+
+    UNREAD = frozenset({"destroy", "key"})  # a session that cannot be read can be ended
+
+    def __init__(self, store: SessionStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.UNREAD:
+            self._store._load()
+        return getattr(self._store._hop, name)
+
+
 class SessionStore(SessionBase):
     """`request.session`: Django's session, with the entries in the store, and `hop`, which has its verbs.
 
@@ -214,10 +228,9 @@ class SessionStore(SessionBase):
     # Reading
 
     @property
-    def hop(self) -> Session:
-        """The session of the store, with its verbs. It is read first: its own expiry may have passed."""
-        self._load()
-        return self._hop
+    def hop(self) -> Verbs:
+        """The verbs of Session."""
+        return Verbs(self)
 
     def _load(self) -> None:
         self.accessed = True
@@ -240,7 +253,8 @@ class SessionStore(SessionBase):
             self._hop.lapse()
 
     def _get_session(self, no_load: bool = False) -> Session:
-        return self.hop
+        self._load()
+        return self._hop
 
     _session = property(_get_session)
 

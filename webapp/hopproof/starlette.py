@@ -51,11 +51,7 @@ class Threads:
                 raise SessionStoreUnavailable(f"no thread was free for {DEADLINE_S} s")
             return function(*arguments)
 
-        future = asyncio.wrap_future(self._executor.submit(in_time))
-        future.add_done_callback(
-            lambda done: done.cancelled() or done.exception()
-        )  # a visitor who left waits for none
-        return await asyncio.shield(future)
+        return await asyncio.wrap_future(self._executor.submit(in_time))
 
 
 class Verbs:
