@@ -54,6 +54,11 @@ php_servers() {
   if uses_profile polyglot; then whole_setting PHP_REPLICAS 1 1 5 servers; else printf 0; fi
 }
 
+# Prints the number of servers of other frameworks in rotation.
+framework_servers() {
+  if uses_profile frameworks; then printf 3; else printf 0; fi
+}
+
 uses_profile() { # uses_profile NAME
   case ,$(setting PROFILES none), in *,"$1",*) ;; *) return 1 ;; esac
 }

@@ -50,8 +50,8 @@ def answers(new_handler: Callable[[], ListingHandler]) -> bool:
 def connected(new_handler: Callable[[], ListingHandler]) -> Event:
     """Connect in the background; the event is set when visitors may come.
 
-    A first write would have to wait for that, and for what else it needs. A store that is away keeps no server
-    out.
+    A first write would have to wait for that, and for what else it needs. A store that is away keeps no
+    server out.
     """
     is_connected = Event()
 

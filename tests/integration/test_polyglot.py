@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from counting import CountingVisitors
+from turns import asked_of, kind_of, visitor_of
 
 from verify.deployment import Deployment, ask_every_server, freeze, readable_secrets, until
 from verify.faults import FAULTS
@@ -24,9 +25,10 @@ from verify.neighbour import neighbour_of
 from verify.strikes.database import tables_locked
 from verify.trial import QUICK, strike
 from verify.verdict import column
-from verify.visitor import SERVER_KINDS, Answer, Visitor
+from verify.visitor import Answer, Visitor
 
 USED = {"PROFILES": "polyglot", "PHP_REPLICAS": "2"}
+KINDS = ("web", "php")
 TABS = 8
 
 
@@ -47,34 +49,6 @@ def _php_servers_are_in_rotation(deployment: Deployment) -> Iterator[None]:
 def test_a_php_server_reads_the_password_of_the_web_servers_and_no_other(deployment: Deployment) -> None:
     for container in deployment.containers("php"):
         assert readable_secrets(container) == ["db_web_password"]
-
-
-def kind_of(answer: Answer) -> str:
-    return answer.server.partition("-")[0]
-
-
-def asked_of(kind: str, ask: Callable[[], Answer]) -> Answer:
-    """Ask until a server of this kind answers; return that answer."""
-    answers: list[Answer] = []
-
-    def was_asked() -> bool:
-        answers.append(ask())
-        return kind_of(answers[-1]) == kind
-
-    until(was_asked, f"an answer of a {kind} server", rest_s=0)
-    return answers[-1]
-
-
-def visitor_of(deployment: Deployment, kind: str, act: Callable[[Visitor], Answer]) -> Visitor:
-    """Return a new visitor whose first act a server of the kind has answered."""
-    visitors: list[Visitor] = []
-
-    def ask() -> Answer:
-        visitors.append(deployment.visitor())
-        return act(visitors[-1])
-
-    asked_of(kind, ask)
-    return visitors[-1]
 
 
 def canonical(value: Any) -> str:
@@ -105,7 +79,7 @@ def test_php_commits_what_it_acknowledges_whatever_the_servers_globals_say(deplo
         assert answer.body["data"] == {"cart": ["Assam"]}
 
 
-@pytest.mark.parametrize("kind", SERVER_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_one_language_did_every_server_shows(deployment: Deployment, kind: str) -> None:
     visitor = visitor_of(deployment, kind, lambda visitor: visitor.put("cart", {"tea": 2}))
     asked_of(kind, lambda: visitor.append("items", {}))
@@ -118,7 +92,7 @@ def test_what_one_language_did_every_server_shows(deployment: Deployment, kind: 
         assert answer.body["data"]["items"] == [{}] * appended
 
 
-@pytest.mark.parametrize("kind", SERVER_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_login_on_one_language_holds_on_every_server_and_ends_the_old_id(
     deployment: Deployment, kind: str
 ) -> None:
@@ -138,7 +112,7 @@ def test_a_login_on_one_language_holds_on_every_server_and_ends_the_old_id(
             assert (answer.status, answer.body["title"], answer.set_cookie) == (409, "session-gone", None)
 
 
-@pytest.mark.parametrize("kind", SERVER_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_second_user_on_one_browser_finds_nothing_of_the_first(deployment: Deployment, kind: str) -> None:
     while True:
         visitor = deployment.visitor()
@@ -154,7 +128,7 @@ def test_a_second_user_on_one_browser_finds_nothing_of_the_first(deployment: Dep
     assert visitor.show().body["data"] == {"diary": "mine"}
 
 
-@pytest.mark.parametrize("kind", SERVER_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_logout_on_one_language_ends_the_session_on_every_server(deployment: Deployment, kind: str) -> None:
     while True:
         visitor = deployment.visitor()
@@ -168,7 +142,7 @@ def test_a_logout_on_one_language_ends_the_session_on_every_server(deployment: D
     assert kept.add("n").status == 409
 
 
-@pytest.mark.parametrize("kind", SERVER_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_logging_out_everywhere_ends_the_sessions_of_the_user_and_of_nobody_else(
     deployment: Deployment, kind: str
 ) -> None:
@@ -282,7 +256,7 @@ def test_an_id_that_a_visitor_made_up_is_adopted_by_no_language(deployment: Depl
         lambda v: v.login("eve"),
     ):
         answers: dict[str, Visitor] = {}
-        while answers.keys() != set(SERVER_KINDS):
+        while answers.keys() != set(KINDS):
             visitor = deployment.visitor_with(forged)
             answer = change(visitor)
             assert answer.status in (200, 204)
@@ -367,7 +341,7 @@ VALUES: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("kind", SERVER_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_value_that_one_language_wrote_every_server_reads_to_the_letter(
     deployment: Deployment, kind: str
 ) -> None:
@@ -509,7 +483,7 @@ def events_of(deployment: Deployment, kind: str, request_id: str | None) -> list
     return [{name: line[name] for name in line.keys() - set(unlike)} for line in told]
 
 
-@pytest.mark.parametrize("kind", SERVER_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_language_tells_the_security_events(deployment: Deployment, kind: str) -> None:
     def events(visitor: Visitor, act: Callable[[], Answer]) -> list[dict[str, object]]:
         return events_of(deployment, kind, asked_of(kind, act).request_id)
@@ -560,7 +534,7 @@ def test_tabs_that_count_append_and_set_at_once_lose_nothing_through_both_langua
     with ThreadPoolExecutor(TABS) as pool:
         answers = [answer for history in pool.map(click, range(TABS)) for answer in history]
     assert {answer.status for answer in answers} == {200, 204}
-    assert {kind_of(answer) for answer in answers} == set(SERVER_KINDS)
+    assert {kind_of(answer) for answer in answers} == set(KINDS)
     counts = sorted(answer.body["value"] for answer in answers if "counters" in answer.path)
     assert counts == list(range(1, TABS * 12 + 1)), "every answer is another number"
     data = visitor.show().body["data"]
@@ -578,7 +552,7 @@ def test_a_broken_session_is_told_in_the_same_words_and_a_logout_ends_it(
     visitor.put("a", 1)
     deployment.sql(f"UPDATE sessions SET {spoilt} WHERE id = UNHEX('{visitor.session_key}')")
 
-    for kind in SERVER_KINDS:
+    for kind in KINDS:
         shown = asked_of(kind, visitor.show)
         assert (shown.status, shown.body["title"], shown.set_cookie) == (500, "session-broken", None)
     if "user" not in spoilt:  # only a request that reads the user notices this
@@ -622,7 +596,7 @@ def test_every_guarantee_holds_with_php_servers_under(deployment: Deployment, fa
     trial = strike(deployment, FAULTS[fault], os.environ["HOPPROOF_TEST_RUN"], QUICK)
     cells = column(fault, FAULTS[fault], trial, GUARANTEES)
     assert [line(cell) for cell in cells if cell.verdict not in ("held", "n/a")] == []
-    assert {o.server.partition("-")[0] for o in trial.run.history} >= set(SERVER_KINDS)
+    assert {o.server.partition("-")[0] for o in trial.run.history} >= set(KINDS)
 
 
 def test_while_tables_are_locked_php_refuses_a_write_in_time_and_goes_on_reading(

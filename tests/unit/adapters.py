@@ -69,7 +69,9 @@ def as_wsgi(app: Callable[..., Any]) -> Wsgi:
             "client": ("127.0.0.1", 1),
         }
         start, *rest = asyncio.run(converse(scope, body))
-        headers = [(name.decode("latin-1").title(), value.decode("latin-1")) for name, value in start["headers"]]
+        headers = [
+            (name.decode("latin-1").title(), value.decode("latin-1")) for name, value in start["headers"]
+        ]
         start_response(f"{start['status']} Answered", headers)
         return [b"".join(message.get("body", b"") for message in rest)]
 

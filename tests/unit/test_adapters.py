@@ -1,5 +1,6 @@
 """The suite of the probe API, which the reference app passes, on the adapters for other frameworks."""
 
+# ruff: noqa: F403  the tests of whole modules
 from __future__ import annotations
 
 import pytest

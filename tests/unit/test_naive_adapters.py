@@ -32,7 +32,7 @@ from problem import ProblemError
 
 
 class NaiveSession(dict[str, Any], SessionMixin):
-    """A session as most adapters have it: read at the start, written whole at the end, under the cookie's id."""
+    """A session as most adapters have it: read at the start, written whole at the end, under any id."""
 
     def __init__(self, handler: RecordedHandler, session_id: str | None) -> None:
         self.handler = handler

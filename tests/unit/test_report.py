@@ -43,7 +43,7 @@ def trial(*operations: Operation, evidence: str | None = "it was struck", **diff
 
 
 USUAL = at_hand(FAULTS, [])
-WITH = {extra: at_hand(FAULTS, [extra]) for extra in publishing.EXTRAS}
+WITH = {extra: at_hand(FAULTS, services) for extra, (_, _, services) in publishing.EXTRAS.items()}
 TRIALS = {fault: trial() for fault in USUAL}
 
 

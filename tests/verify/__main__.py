@@ -73,7 +73,7 @@ def main() -> int:
     if not faults:
         give_up(
             f"nothing here can suffer {' or '.join(names)}",
-            "try CACHE=memcached or PROFILES=polyglot in .env, and make up",
+            "try CACHE=memcached, PROFILES=polyglot or PROFILES=frameworks in .env, and make up",
         )
     try:
         cells, trials = fill(stack, guarantees, faults, seed)

@@ -79,12 +79,30 @@ def _of_memcached(title: str, strike: Strike, hold_s: float = 3) -> Fault:
     return Fault(title, strike, hold_s=hold_s, takes="cache", needs="memcached")
 
 
+def _of_server(kind: str, title: str, statuses: frozenset[int]) -> dict[str, Fault]:
+    """Return the faults of the servers of another kind, in the same rotation."""
+    return {
+        f"{kind}-server-killed": Fault(
+            f"{title} server killed",
+            servers.killed(kind),
+            statuses,
+            per_tab=2,
+            takes="server",
+            needs=kind,
+            budget=KILLED,
+        ),
+        f"{kind}-server-stopped": Fault(
+            f"{title} server stopped", servers.stopped(kind), needs=kind, budget=GRACEFUL
+        ),
+    }
+
+
 FAULTS = {
     "calm": Fault("calm", calm, hold_s=8),
     "server-killed": Fault(
-        "server killed", servers.server_killed, DEAD_SERVER, per_tab=2, takes="server", budget=KILLED
+        "server killed", servers.killed("web"), DEAD_SERVER, per_tab=2, takes="server", budget=KILLED
     ),
-    "server-stopped": Fault("server stopped", servers.server_stopped, budget=GRACEFUL),
+    "server-stopped": Fault("server stopped", servers.stopped("web"), budget=GRACEFUL),
     "server-frozen": Fault(
         "server frozen",
         servers.server_frozen,
@@ -114,18 +132,10 @@ FAULTS = {
     "janitor-storm": Fault("janitor storm", janitor.janitor_storm),
     "clocks-apart": Fault("clocks apart", servers.clocks_apart),
     "hostile-client": Fault("one hostile client", clients.hostile_client, hold_s=10, heals_itself=False),
-    "php-server-killed": Fault(
-        "PHP server killed",
-        servers.php_server_killed,
-        NO_SERVER,
-        per_tab=2,
-        takes="server",
-        needs="php",
-        budget=KILLED,
-    ),
-    "php-server-stopped": Fault(
-        "PHP server stopped", servers.php_server_stopped, needs="php", budget=GRACEFUL
-    ),
+    **_of_server("php", "PHP", NO_SERVER),
+    **_of_server("flask", "Flask", DEAD_SERVER),
+    **_of_server("django", "Django", DEAD_SERVER),
+    **_of_server("fastapi", "FastAPI", DEAD_SERVER),
     "memcached-killed": _of_memcached("memcached killed", memcached.memcached_killed),
     "memcached-frozen": _of_memcached("memcached frozen", memcached.memcached_frozen, hold_s=FROZEN_S),
     "memcached-cut-off": _of_memcached(

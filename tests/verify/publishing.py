@@ -21,10 +21,11 @@ from verify.verdict import SYMBOLS, Cell, number
 REPORT = ROOT / "reports" / "verify.json"
 # The document that shows it.
 DOCUMENT = ROOT / "docs" / "verdict.md"
-# An optional service: the setting that starts it, and the faults that need it.
+# An optional part: the setting that starts it, whom the faults that need it strike, and its services.
 EXTRAS = {
-    "memcached": ("CACHE=memcached", "memcached"),
-    "php": ("PROFILES=polyglot", "a PHP server"),
+    "memcached": ("CACHE=memcached", "memcached", ["memcached"]),
+    "php": ("PROFILES=polyglot", "a PHP server", ["php"]),
+    "frameworks": ("PROFILES=frameworks", "a server of another framework", ["flask", "django", "fastapi"]),
 }
 FIGURES = ("ok", "refused", "unknown", "recovered in", "longest wait", "service lost")
 # Where the figures are kept, by section of the document.
@@ -42,7 +43,7 @@ def section_of(measured: Mapping[str, Any]) -> str:
 
 def _extra(measured: Mapping[str, Any]) -> str | None:
     needs = {FAULTS[fault].needs for fault in _judged(measured)}
-    return next((extra for extra in EXTRAS if extra in needs), None)
+    return next((extra for extra, (_, _, services) in EXTRAS.items() if needs & {*services}), None)
 
 
 def _judged(measured: Mapping[str, Any]) -> list[str]:
@@ -67,7 +68,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
         "",
     ]
     if extra := _extra(measured):
-        setting, victim = EXTRAS[extra]
+        setting, victim, _ = EXTRAS[extra]
         lines = [
             f"## With `{setting}`",
             "",
@@ -103,7 +104,7 @@ def _markdown_row(cells: Iterable[Cell], widest: Cell) -> str:
 def unfit(measured: Mapping[str, Any]) -> list[str]:
     """Return the reasons against publishing these cells: missing, left over, broken or void."""
     extra = _extra(measured)
-    faults = at_hand(FAULTS, [extra] if extra else [])
+    faults = at_hand(FAULTS, EXTRAS[extra][2] if extra else [])
     wanted = {(g, f): "n/a" if (g, f) in NOT_APPLICABLE else "held" for g in GUARANTEES for f in faults}
     found = {(cell["guarantee"], cell["fault"]): cell["verdict"] for cell in measured["cells"]}
     return [

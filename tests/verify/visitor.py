@@ -22,7 +22,7 @@ from verify.outcome import Outcome, outcome_of
 # Seconds. Above the balancer's longest time-out: a later answer counts as lost.
 TIMEOUT_S = 20
 # The services whose containers answer visitors; each signs as its service and its id.
-SERVER_KINDS = ("web", "php")
+SERVER_KINDS = ("web", "php", "flask", "django", "fastapi")
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,7 @@ def configure(**options: Any) -> None:
         LOGGING_CONFIG=None,
         MIDDLEWARE=["hopproof.django.SessionMiddleware"],
         ROOT_URLCONF="frameworks.django_site",
-        SESSION_COOKIE_NAME="session",
         SESSION_ENGINE="hopproof.django",
-        SESSION_EXPIRE_AT_BROWSER_CLOSE=True,
         **options,
     )
     django.setup(set_prefix=False)
@@ -55,7 +53,9 @@ def target_of(request: HttpRequest) -> str:
 
 
 def serve(request: HttpRequest) -> HttpResponse:
-    asked = Asked(request.method, target_of(request), request.headers.get, request.scheme, lambda: request.body)
+    asked = Asked(
+        request.method, target_of(request), request.headers.get, request.scheme, lambda: request.body
+    )
     try:
         status, body = respond(asked, request.session, request.session.hop, SERVER[0])
     except ProblemError as error:

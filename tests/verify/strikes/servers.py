@@ -10,29 +10,23 @@ from contextlib import AbstractContextManager
 from docker.models.containers import Container
 
 from verify.deployment import Stack, ask_every_server
-from verify.strikes.proof import ended_with, frozen, proven
+from verify.strikes.proof import Strike, ended_with, frozen, proven
 from verify.visitor import Answer
 
 
-def server_killed(stack: Stack) -> AbstractContextManager[str]:
-    return _one_server_less(stack, Container.kill, 137, "SIGKILL")
+def killed(kind: str) -> Strike:
+    """Return the strike that kills one server of a kind."""
+    return lambda stack: _one_server_less(stack, Container.kill, 137, "SIGKILL", kind)
 
 
-def server_stopped(stack: Stack) -> AbstractContextManager[str]:
-    return _one_server_less(stack, Container.stop, 0, "a graceful end")
-
-
-def php_server_killed(stack: Stack) -> AbstractContextManager[str]:
-    return _one_server_less(stack, Container.kill, 137, "SIGKILL", "php")
-
-
-def php_server_stopped(stack: Stack) -> AbstractContextManager[str]:
-    return _one_server_less(stack, Container.stop, 0, "a graceful end", "php")
+def stopped(kind: str) -> Strike:
+    """Return the strike that stops one server of a kind, as a deployment does."""
+    return lambda stack: _one_server_less(stack, Container.stop, 0, "a graceful end", kind)
 
 
 @contextlib.contextmanager
 def _one_server_less(
-    stack: Stack, end: Callable[[Container], None], code: int, meaning: str, kind: str = "web"
+    stack: Stack, end: Callable[[Container], None], code: int, meaning: str, kind: str
 ) -> Iterator[str]:
     victim = stack.containers(kind)[0]
     try:
