@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from counting import CountingVisitors
-from turns import asked_of, kind_of, visitor_of
+from turns import asked_of, kind_of, new_visitors, visitor_of
 
 from verify.deployment import Deployment, ask_every_server, freeze, readable_secrets, until
 from verify.faults import FAULTS
@@ -81,11 +81,9 @@ def test_what_one_kind_did_every_server_shows(deployment: Deployment, kind: str)
 def test_a_login_on_one_kind_holds_on_every_server_and_ends_the_old_id(
     deployment: Deployment, kind: str
 ) -> None:
-    while True:
-        visitor = deployment.visitor()
+    for visitor in new_visitors(deployment):
         visitor.put("cart", ["Sencha"])
         old = visitor.another_tab()
-        deployment.visitor().stateless()  # shifts the turn: a later round meets another server
         if kind_of(visitor.login("ada")) == kind:
             break
     for answer in ask_every_server(deployment, visitor.show).values():
@@ -99,11 +97,9 @@ def test_a_login_on_one_kind_holds_on_every_server_and_ends_the_old_id(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_logout_on_one_kind_ends_the_session_on_every_server(deployment: Deployment, kind: str) -> None:
-    while True:
-        visitor = deployment.visitor()
+    for visitor in new_visitors(deployment):
         visitor.login("ada")
         kept = visitor.another_tab()
-        deployment.visitor().stateless()
         if kind_of(visitor.logout()) == kind:
             break
     assert visitor.session_id is None
@@ -111,7 +107,7 @@ def test_a_logout_on_one_kind_ends_the_session_on_every_server(deployment: Deplo
         assert (answer.body["user"], answer.body["data"]) == (None, {})
 
 
-# Statements of a request with a live session, by the database's own count. docs/frameworks.md has the reasons.
+# Statements of a request with a live session, by the database's own count; docs/frameworks.md says why.
 BUDGET = {
     "untouched": {"web": 0, "flask": 0, "django": 0, "fastapi": 0},
     "read": {"web": 1, "flask": 1, "django": 1, "fastapi": 1},
@@ -138,13 +134,13 @@ def statements(deployment: Deployment) -> int:
 def test_the_statements_of_a_request(deployment: Deployment, visitor: Visitor, act: str) -> None:
     ask_every_server(deployment, visitor.show)  # each has its connection
     counted: dict[str, set[int]] = {}
-    while counted.keys() != set(KINDS):
-        one = deployment.visitor()
+    for one in new_visitors(deployment):
         one.put("a", 0)
         before = statements(deployment)
         answer = ACTS[act](one)
         counted.setdefault(kind_of(answer), set()).add(statements(deployment) - before)
-        deployment.visitor().stateless()
+        if counted.keys() == set(KINDS):
+            break
 
     assert counted == {kind: {number} for kind, number in BUDGET[act].items()}
 

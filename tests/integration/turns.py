@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from verify.deployment import Stack, until
 from verify.visitor import Answer, Visitor
@@ -34,3 +34,13 @@ def visitor_of(deployment: Stack, kind: str, act: Callable[[Visitor], Answer]) -
 
     asked_of(kind, ask)
     return visitors[-1]
+
+
+def new_visitors(deployment: Stack) -> Iterator[Visitor]:
+    """Yield visitors, each of whom meets the servers in another order. Raises AssertionError after 60."""
+    for shift in range(60):
+        # More requests each time: with a fixed number, the turn might never come round to some servers.
+        for _ in range(shift % 7):
+            deployment.visitor().stateless()
+        yield deployment.visitor()
+    raise AssertionError("60 visitors have not met the server that was wanted")

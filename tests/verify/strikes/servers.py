@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import email.utils
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 
 from docker.models.containers import Container
 
