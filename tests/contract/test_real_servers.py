@@ -42,12 +42,15 @@ def session_id(world: SqlWorld) -> str:
 
 
 @contextlib.contextmanager
-def serving(world: SqlWorld, view: Callable[[Any], Any], socket_view: Any = None) -> Iterator[int]:
+def serving(
+    world: SqlWorld, view: Callable[[Any], Any], socket_view: Any = None, pool: Any = None
+) -> Iterator[int]:
     """Serve / and /ws by uvicorn on a port of 127.0.0.1, and yield the port."""
+    pool = pool or world.pool
     routes: list[Any] = [Route("/", view)]
     if socket_view is not None:
         routes.append(WebSocketRoute("/ws", socket_view))
-    options = {"new_handler": lambda: MySQLHandler(world.pool, deadline_s=PATIENT_S), "threads": 4}
+    options = {"new_handler": lambda: MySQLHandler(pool, deadline_s=PATIENT_S), "threads": 4}
     app = Starlette(routes=routes, middleware=[Middleware(SessionMiddleware, **options)])
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None))
@@ -100,7 +103,9 @@ def test_the_value_is_in_the_table_when_the_first_byte_arrives(world: SqlWorld, 
     assert b"last" in rest
 
 
-def test_a_visitor_who_leaves_keeps_no_connection_and_no_half_change(world: SqlWorld, session_id: str) -> None:
+def test_a_visitor_who_leaves_keeps_no_connection_and_no_half_change(
+    world: SqlWorld, session_id: str
+) -> None:
     has_begun, may_end = threading.Event(), threading.Event()
 
     async def view(request: Request) -> PlainTextResponse:
@@ -110,13 +115,15 @@ def test_a_visitor_who_leaves_keeps_no_connection_and_no_half_change(world: SqlW
         await asyncio.to_thread(may_end.wait, PATIENT_S)
         return PlainTextResponse("nobody reads this")
 
-    with serving(world, view) as port:
+    pool = world.server.web.pool()
+    with serving(world, view, pool=pool) as port:
         with asking(port, session_id):
             assert has_begun.wait(PATIENT_S)
         may_end.set()
     # uvicorn has ended, and so has the request.
     assert stored(world, session_id) in ({"n": 0}, {"n": 0, "a": 1, "b": 1})
-    assert world.pool._places.qsize() == world.pool._size
+    assert pool._places.qsize() == pool._size
+    pool.close()
 
 
 def test_requests_at_once_on_one_loop_lose_no_count(world: SqlWorld, session_id: str) -> None:
