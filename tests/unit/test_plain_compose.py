@@ -43,7 +43,7 @@ def test_an_image_that_is_built_here_is_never_pulled() -> None:
     )
     found = [(path.name, line.strip()) for path in WITH_IMAGES for _, line in built.findall(path.read_text())]
     assert {line for _, line in found} == {"pull_policy: never"}
-    assert len(found) == 4
+    assert len(found) == 5
 
 
 def test_the_groups_of_the_compose_files_are_those_that_own_the_passwords() -> None:

@@ -401,7 +401,7 @@ def _capped(date: datetime, modification: datetime | None = None, **_: Any) -> d
 
 
 class SessionMiddleware(DjangoMiddleware):
-    """Django's middleware, with the session saved as change, and its errors answered as problems."""
+    """Django's middleware, but it saves the session as a change, and answers its errors as problems."""
 
     def process_request(self, request: HttpRequest) -> None:
         session_id = web().cookie.read(request.META.get("HTTP_COOKIE", ""))
