@@ -1,4 +1,4 @@
-"""A handler for sessions whose end nobody tells, or that live beside an event loop."""
+"""A handler for sessions outside of requests, and beside an event loop."""
 
 from __future__ import annotations
 
