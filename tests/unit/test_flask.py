@@ -364,7 +364,7 @@ def test_an_answer_with_a_cookie_is_private_unless_the_app_says_otherwise(app):
 
 def test_attributes_ask_nothing_of_the_store(app, client, handler):
     def view():
-        return str([session.new, session.permanent, session.modified, session.accessed, bool(session)])
+        return str([session.new, session.permanent, session.modified, session.accessed])
 
     client.get(route(app, view))
     assert handler.calls == []
@@ -587,6 +587,112 @@ def test_flask_login_logs_in_and_out_under_new_ids(app, client, handler):
     row = handler.store.read(key_of(id_of(client)))
     assert row.user is None
     assert row.data["a"] == "1"
+
+
+def with_flask_login(app, **settings):
+    app.secret_key = "for its remember-me cookie"
+    app._got_first_request = False
+    manager = flask_login.LoginManager(app)
+    manager.user_loader(lambda name: User())
+    for name, value in settings.items():
+        setattr(manager, name, value)
+    return route(app, lambda: str(flask_login.current_user.is_authenticated), "who")
+
+
+def test_after_log_out_everywhere_only_a_remember_me_cookie_logs_in_again(app, client, handler):
+    who = with_flask_login(app)
+    client.get(route(app, lambda: str(flask_login.login_user(User(), remember=True)), "login"))
+    without = app.test_client()
+    without.set_cookie("session", id_of(client))
+    handler.store.end_user("7")
+
+    assert without.get(who).text == "False"
+    # The remember-me cookie is Flask-Login's own: it is signed, and no store can end it.
+    assert client.get(who).status_code == 409
+    client.delete_cookie("session")
+    assert client.get(who).text == "True"
+    assert [listed.key for listed in handler.store.sessions_of_user("7")] == [key_of(id_of(client))]
+
+
+@pytest.mark.parametrize("cookie", [None, "A" * 43])
+def test_flask_login_makes_no_session_for_a_visitor_who_only_looks(app, client, handler, cookie):
+    """It writes to a session that is true and has no mark of a browser."""
+    who = with_flask_login(app)
+    visitor = app.test_client()
+    if cookie:
+        visitor.set_cookie("session", cookie)
+    answer = visitor.get(who)
+
+    assert (answer.text, answer.headers.get("Set-Cookie")) == ("False", None)
+    assert handler.changes == []
+
+
+def test_a_session_is_true_if_it_has_an_entry(app, client, handler):
+    truth = route(app, lambda: str(bool(session)))
+
+    assert app.test_client().get(truth).text == "False"
+    assert handler.calls == []
+    assert client.get(truth).text == "True"
+
+
+def test_strong_protection_ends_the_login_of_another_browser(app, client, handler):
+    who = with_flask_login(app, session_protection="strong")
+    client.get(route(app, lambda: str(flask_login.login_user(User())), "login"))
+
+    assert client.get(who).text == "True"
+    assert client.get(who, headers={"User-Agent": "a thief's"}).text == "False"
+    assert handler.store.sessions_of_user("7") == []
+
+
+def test_an_async_view_has_the_session_of_a_sync_one(app, client, handler):
+    async def view():
+        session["b"] = session["a"] + "1"
+        return str(session.hop.add("n"))
+
+    app.extensions["views"]["async"] = app.ensure_sync(view)
+
+    assert client.get("/run/async").text == "1"
+    assert stored(handler, id_of(client)) == {"a": "1", "b": "11", "n": 1}
+
+
+def test_a_save_that_fails_replaces_a_streamed_body_and_closes_it(app, client, handler):
+    closed = []
+
+    def body():
+        try:
+            yield "never"
+        finally:
+            closed.append(True)
+
+    class Body:
+        def __iter__(self):
+            return body()
+
+        def close(self):
+            closed.append(True)
+
+    def view():
+        session["b"] = {1}
+        return app.response_class(Body())
+
+    answer = client.get(route(app, view))
+
+    assert (answer.status_code, closed) == (400, [True])
+    assert "never" not in answer.text
+
+
+def test_a_context_that_is_copied_and_nested_keeps_the_session(app, client, handler):
+    def view():
+        @copy_current_request_context
+        def inner():
+            session["b"] = session["a"]
+
+        inner()
+        session["c"] = session["b"]
+        return "nested"
+
+    assert client.get(route(app, view)).text == "nested"
+    assert stored(handler, id_of(client)) == {"a": "1", "b": "1", "c": "1"}
 
 
 def test_a_library_that_removes_its_entry_leaves_a_session_without_a_user(app, client, handler):

@@ -120,9 +120,6 @@ class FlaskSession(SessionMixin):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
-    def __bool__(self) -> bool:
-        return True  # a length would ask the store
-
     def clear(self) -> None:
         """Remove every entry. A session that is still empty when the answer leaves is ended."""
         super().clear()

@@ -142,9 +142,6 @@ class StarletteSession(MutableMapping[str, Any]):
     def __len__(self) -> int:
         return len(self._session)
 
-    def __bool__(self) -> bool:
-        return True  # a length would ask the store
-
     def __ior__(self, other: Any) -> StarletteSession:
         self.update(other)
         return self
