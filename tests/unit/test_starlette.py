@@ -435,7 +435,7 @@ def test_stuck_def_routes_do_not_stop_an_async_routes_session(visit, session_id)
 
 
 def test_a_call_that_no_thread_took_in_time_is_an_outage(monkeypatch):
-    monkeypatch.setattr("hopproof.starlette.DEADLINE_S", 0.05)
+    monkeypatch.setattr("hopproof.starlette.LONGEST_WAIT_S", 0.05)
     threads = Threads(1)
 
     async def ask():

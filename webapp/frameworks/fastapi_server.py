@@ -77,7 +77,7 @@ def main() -> None:
         session_cookie=cookie_name,
         max_age=config.session_cookie_max_age_s,
         https_only=config.session_cookie_secure,
-        threads=config.db_pool,
+        threads=64,  # requests that the balancer sends at once (SERVER_MAXCONN)
         **options,
     )
     DrainingServer(

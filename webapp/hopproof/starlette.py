@@ -20,7 +20,7 @@ except ImportError as error:
 
 from .brief import brief
 from .handler import Lifetimes, Listed, SessionError, SessionHandler, SessionStoreUnavailable
-from .limits import DEADLINE_S, TOUCH_AFTER_S
+from .limits import TOUCH_AFTER_S
 from .session import Session
 from .web import PROBLEM_JSON, Cookie, Problem, Settled, Visit, Web, max_age_s
 
@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 # A websocket has an answer as well: the message that accepts it, or the response that refuses it.
 STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
+# Seconds. A question waits this long for a thread, and then as long as its handler allows.
+LONGEST_WAIT_S = 0.5
 ACCEPTED = 200  # in place of a status, which the message that accepts a websocket does not have
 
 
@@ -39,7 +41,10 @@ class Threads:
     """
 
     def __init__(self, size: int) -> None:
-        """size: of the pool of connections, since more threads would only wait for one."""
+        """size: questions to the store at once. More wait here, and a store that hangs would add up both waits.
+
+        It is more than there are connections: the wait for a connection counts into the handler's deadline.
+        """
         self._executor = ThreadPoolExecutor(size, thread_name_prefix="hopproof")
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -47,8 +52,8 @@ class Threads:
         asked_at = time.monotonic()
 
         def in_time() -> T:
-            if time.monotonic() - asked_at > DEADLINE_S:
-                raise SessionStoreUnavailable(f"no thread was free for {DEADLINE_S} s")
+            if time.monotonic() - asked_at > LONGEST_WAIT_S:
+                raise SessionStoreUnavailable(f"no thread was free for {LONGEST_WAIT_S} s")
             return function(*arguments)
 
         return await asyncio.wrap_future(self._executor.submit(in_time))
@@ -215,7 +220,7 @@ def _check_loop() -> None:
 class SessionMiddleware:
     """Starlette's SessionMiddleware with the sessions in a shared store. Its options of the cookie are kept.
 
-    new_handler: returns a handler for one request. threads: the size of its pool of connections.
+    new_handler: returns a handler for one request. threads: the requests that may ask the store at once.
     lazy: False reads the session of each request with a cookie before the app runs, but for paths that begin
     with one of skip; then entries can be read without `await`.
     lifetimes: those of the store. The other parameters are those of Web.
@@ -237,7 +242,7 @@ class SessionMiddleware:
         secret_key: object = None,
         lazy: bool = True,
         skip: Collection[str] = (),
-        threads: int = 10,
+        threads: int = 40,
         lifetimes: Lifetimes | None = None,
         touch_after_s: int = TOUCH_AFTER_S,
         sessions_per_user: int = 0,
