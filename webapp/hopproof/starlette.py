@@ -41,9 +41,9 @@ class Threads:
     """
 
     def __init__(self, size: int) -> None:
-        """size: questions to the store at once. More wait here, and a store that hangs would add up both waits.
+        """size: questions to the store at once, more than there are connections.
 
-        It is more than there are connections: the wait for a connection counts into the handler's deadline.
+        The wait for a connection counts into the handler's deadline, and the wait for a thread does not.
         """
         self._executor = ThreadPoolExecutor(size, thread_name_prefix="hopproof")
 
