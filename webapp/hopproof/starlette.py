@@ -20,7 +20,7 @@ except ImportError as error:
 
 from .brief import brief
 from .handler import Lifetimes, Listed, SessionError, SessionHandler, SessionStoreUnavailable
-from .limits import TOUCH_AFTER_S
+from .limits import DEADLINE_S, TOUCH_AFTER_S
 from .session import Session
 from .web import PROBLEM_JSON, Cookie, Problem, Settled, Visit, Web, max_age_s
 
@@ -28,9 +28,10 @@ T = TypeVar("T")
 
 # A websocket has an answer as well: the message that accepts it, or the response that refuses it.
 STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
-# Seconds. A question waits this long for a thread, and then as long as its handler allows.
-LONGEST_WAIT_S = 0.5
 ACCEPTED = 200  # in place of a status, which the message that accepts a websocket does not have
+# Seconds. A question waits this long for a thread, and then as long as its handler allows. Not shorter: a
+# busy machine started a thread half a second late, and that was no outage.
+LONGEST_WAIT_S = DEADLINE_S
 
 
 class Threads:
