@@ -20,7 +20,7 @@ from verify.deployment import ROOT
 SERVERS = 3
 IDLE_S = 60
 SETTLES_S = 30
-BACKEND = "backend web from base\n"
+BACKEND = "backend web from servers\n"
 # The services of loadtests/bench/compose.yml that differ in one line of haproxy.cfg.
 BALANCERS = {"kept": "balancer", "closed": "closed"}
 

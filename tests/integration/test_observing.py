@@ -203,5 +203,5 @@ def test_the_crawler_can_only_look_and_reaches_the_database_only(
 
 def test_a_profile_that_is_none_is_refused_with_what_to_type(deployment: Deployment) -> None:
     done = deployment.script("infra/up", fails=True, PROFILES="observe,grafana")
-    refusal = "up: PROFILES='observe,grafana': there is no profile 'grafana'; try PROFILES=polyglot,observe\n"
-    assert done.stderr == refusal
+    refusal = "up: PROFILES='observe,grafana': there is no profile 'grafana'; "
+    assert done.stderr == f"{refusal}try PROFILES=polyglot,frameworks,observe\n"

@@ -112,7 +112,7 @@ def configuration(
 
 def marked(configuration: str, mark: str) -> str:
     """The configuration, with a mark on every answer."""
-    backend = "backend web from base\n"
+    backend = "backend web from servers\n"
     assert backend in configuration
     return configuration.replace(backend, f"{backend}    http-after-response set-header X-Mark {mark}\n")
 
