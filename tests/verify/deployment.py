@@ -234,6 +234,10 @@ class Stack:
         assert code == 0, f"{statement}: {lines}"
         return [line.split("\t") for line in lines]
 
+    def session_keys(self) -> set[str]:
+        """Return the keys of all rows. The janitor may remove some at any time, so a count tells nothing."""
+        return {key for (key,) in self.sql("SELECT HEX(id) FROM sessions")}
+
     def statements_of(self, user: str) -> dict[str, int]:
         """Return how many statements of each kind, such as sql/select, MySQL has counted of its user."""
         rows = self.sql(
