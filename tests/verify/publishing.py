@@ -25,6 +25,7 @@ DOCUMENT = ROOT / "docs" / "verdict.md"
 EXTRAS = {
     "memcached": ("CACHE=memcached", "memcached", ["memcached"]),
     "php": ("PROFILES=polyglot", "a PHP server", ["php"]),
+    "frameworks": ("PROFILES=frameworks", "a server of another framework", ["flask", "django", "fastapi"]),
 }
 FIGURES = ("ok", "refused", "unknown", "recovered in", "longest wait", "service lost")
 # Where the figures are kept, by section of the document.
