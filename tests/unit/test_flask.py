@@ -426,6 +426,17 @@ def test_a_new_id_of_a_permanent_session_is_permanent(app, client):
     assert "Max-Age=43200" in answer.headers["Set-Cookie"]
 
 
+def test_a_lifetime_that_is_lowered_after_the_start_is_enforced_and_no_error(app, client):
+    app.permanent_session_lifetime = timedelta(seconds=60)
+
+    def view():
+        session.permanent = True
+        return "lasting"
+
+    answer = client.get(route(app, view))
+    assert (answer.text, "Max-Age=60;" in answer.headers["Set-Cookie"]) == ("lasting", True)
+
+
 def test_a_lifetime_below_the_stores_idle_timeout_is_refused_by_both_numbers(handler):
     app = Flask(__name__)
     app.config["PERMANENT_SESSION_LIFETIME"] = 600

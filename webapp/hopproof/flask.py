@@ -215,7 +215,7 @@ class Hopproof(SessionInterface):
     def init_app(self, app: Flask) -> None:
         """Take over the sessions of the app. Raises ValueError of settings that would weaken them."""
         self._cookie(app)
-        self._max_age_s(app)
+        max_age_s("PERMANENT_SESSION_LIFETIME", _lasting_s(app), self.lifetimes)
         app.session_interface = self
         app.extensions["hopproof"] = self
         app.teardown_request(_release)
@@ -232,7 +232,7 @@ class Hopproof(SessionInterface):
         visit = session.visit
         try:
             if response.status_code < 500 and not session.is_answered:
-                session.save(self._max_age_s(app))
+                session.save(min(_lasting_s(app), self.lifetimes.absolute_s))
             settled = visit.settle(response.status_code)
         except SessionError as error:
             settled = visit.fail(error)
@@ -247,10 +247,6 @@ class Hopproof(SessionInterface):
         if not _is_of_this_context(session):  # session_transaction() of the test client
             visit.release()
 
-    def _max_age_s(self, app: Flask) -> int:
-        lasting_s = int(app.permanent_session_lifetime.total_seconds())
-        return max_age_s("PERMANENT_SESSION_LIFETIME", lasting_s, self.lifetimes)
-
     def _cookie(self, app: Flask) -> Cookie:
         if not self.get_cookie_httponly(app):
             raise ValueError("SESSION_COOKIE_HTTPONLY is False, so scripts could read the id; remove it")
@@ -262,6 +258,10 @@ class Hopproof(SessionInterface):
             self.get_cookie_samesite(app) or "Lax",
             self.get_cookie_partitioned(app),
         )
+
+
+def _lasting_s(app: Flask) -> int:
+    return int(app.permanent_session_lifetime.total_seconds())
 
 
 @lru_cache(maxsize=8)
