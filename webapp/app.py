@@ -11,7 +11,7 @@ from bottle import Bottle, HTTPError, request, response
 
 from body import MAX_BODY_BYTES
 from header import header
-from health import add_health, add_metrics
+from health import Server, add_health, add_metrics
 from hopproof.bottle import SessionPlugin
 from hopproof.web import PROBLEM_JSON, Problem
 from metrics import Metrics
@@ -33,7 +33,7 @@ def build_app(
     app = Bottle()
     app.install(plugin)
     add_probe_api(app, server)
-    add_health(app, server, has_started, is_draining, store_answers)
+    add_health(app, Server(server, has_started, is_draining, store_answers))
     add_metrics(app, metrics, store_answers)
     add_page(app, server)
     app.add_hook("before_request", refuse_cross_site)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 from bottle import Bottle, request, response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -12,6 +14,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from hopproof.handler import Json
 from metrics import Metrics
 from problem import refused
+
+HEALTH = ("/healthz", "/readyz", "/healthz/store")
 
 
 def once_a_second(ask: Callable[[], bool], now: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
@@ -32,31 +36,32 @@ def once_a_second(ask: Callable[[], bool], now: Callable[[], float] = time.monot
     return answer
 
 
-def add_health(
-    app: Bottle,
-    server: str,
-    has_started: Callable[[], bool],
-    is_draining: Callable[[], bool],
-    store_answers: Callable[[], bool],
-) -> None:
-    @app.get("/healthz")
-    def alive() -> dict[str, Json]:
-        return {"server": server}
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The state of a server that its answers tell: its name, and whether it takes visitors."""
 
-    @app.get("/readyz")
-    def ready() -> dict[str, Json]:
+    name: str
+    has_started: Callable[[], bool]
+    is_draining: Callable[[], bool]
+    store_answers: Callable[[], bool]
+
+    def health(self, path: str) -> dict[str, Json]:
+        """Return the answer to a question about this server's health. Raises its problem."""
         # Never asks the database: a dependency that all servers share must not take them all out.
-        if is_draining():
+        if path == "/readyz" and self.is_draining():
             raise refused(404, "draining", "This server finishes what it has and takes nothing new.")
-        if not has_started():
+        if path == "/readyz" and not self.has_started():
             raise refused(503, "starting", "This server is not ready yet.", retry_after_s=1)
-        return {"server": server}
-
-    @app.get("/healthz/store")
-    def store() -> dict[str, Json]:
-        if not store_answers():
+        if path == "/healthz/store" and not self.store_answers():
             raise refused(503, "store-unavailable", "The session table does not answer.", retry_after_s=1)
-        return {"server": server}
+        if path not in HEALTH:
+            raise refused(404, "not-found", "There is nothing here; the page is on other servers.")
+        return {"server": self.name}
+
+
+def add_health(app: Bottle, server: Server) -> None:
+    for path in HEALTH:
+        app.get(path, callback=partial(server.health, path))
 
 
 def add_metrics(app: Bottle, metrics: Metrics, store_answers: Callable[[], bool]) -> None:

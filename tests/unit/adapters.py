@@ -16,7 +16,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from frameworks import django_site, fastapi_site, flask_site
-from frameworks.probe import Asked, Server, respond
+from frameworks.probe import Asked, respond
+from health import Server
 from hopproof.starlette import SessionMiddleware
 from hopproof.web import PROBLEM_JSON
 from problem import ProblemError

@@ -12,7 +12,8 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import re_path
 
-from frameworks.probe import Asked, Server, respond
+from frameworks.probe import Asked, respond
+from health import Server
 from hopproof.web import PROBLEM_JSON, Problem
 from problem import ProblemError
 

@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 
 import events
 from body import check_length, checked_user, json_value
-from frameworks.probe import COUNTERS, DATA, LISTS, OWN, Server, key_in
+from frameworks.probe import COUNTERS, DATA, LISTS, OWN, key_in
+from health import Server
 from hopproof.handler import Json, SessionHandler
 from hopproof.starlette import SessionMiddleware, StarletteSession, Verbs, load
 from hopproof.web import PROBLEM_JSON, Problem
@@ -111,6 +112,10 @@ def add_routes(app: FastAPI, server: Server) -> None:
         if not await hop.adestroy_one_of_user(key):
             raise refused(404, "no-such-session", "No live session of yours has this key.")
         events.record("session-ended", key, user=user)
+
+    @app.get("/api/stateless")
+    def stateless() -> dict[str, str]:
+        return {"server": server.name}
 
     @app.get("/{path:path}")
     def health(request: Request) -> dict[str, Any]:

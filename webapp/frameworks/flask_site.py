@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask, Response, jsonify, request, session
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
-from frameworks.probe import Asked, Server, respond
+from frameworks.probe import Asked, respond
+from health import Server
 from hopproof.flask import Hopproof
 from hopproof.handler import SessionHandler
 from hopproof.web import PROBLEM_JSON, Problem
@@ -25,9 +26,15 @@ class Anything(BaseConverter):
     part_isolating = False
 
 
-def build_app(new_handler: Callable[[], SessionHandler], server: Server, **options: Any) -> Flask:
-    """Return the application. options: of Hopproof."""
+def build_app(
+    new_handler: Callable[[], SessionHandler],
+    server: Server,
+    config: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Flask:
+    """Return the application. config: of Flask. options: of Hopproof, which judges the config."""
     app = Flask(__name__, static_folder=None)
+    app.config.update(config or {})
     app.url_map.merge_slashes = False  # a name may have two
     app.url_map.converters["anything"] = Anything
     Hopproof(app, new_handler, **options)

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from body import check_length, checked_user, json_value
+from health import Server
 from hopproof.handler import Json
 from hopproof.session import Session
 from logins import end_one, log_in, log_out, log_out_everywhere
@@ -17,28 +18,6 @@ from problem import refused
 
 DATA, COUNTERS, LISTS = "/api/session/data/", "/api/session/counters/", "/api/session/lists/"
 OWN = "/api/sessions/"
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """The state of a server that its answers tell: its name, and whether it takes visitors."""
-
-    name: str
-    has_started: Callable[[], bool]
-    is_draining: Callable[[], bool]
-    store_answers: Callable[[], bool]
-
-    def health(self, path: str) -> dict[str, Json]:
-        """Return the answer to a path that needs no session. Raises its problem."""
-        if path == "/readyz" and self.is_draining():
-            raise refused(404, "draining", "This server finishes what it has and takes nothing new.")
-        if path == "/readyz" and not self.has_started():
-            raise refused(503, "starting", "This server is not ready yet.", retry_after_s=1)
-        if path == "/healthz/store" and not self.store_answers():
-            raise refused(503, "store-unavailable", "The session table does not answer.", retry_after_s=1)
-        if path not in ("/readyz", "/healthz", "/healthz/store", "/api/stateless"):
-            raise refused(404, "not-found", "There is nothing here; the page is on other servers.")
-        return {"server": self.name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +86,8 @@ def respond(
             if not end_one(hop, key_in(path.removeprefix(OWN))):
                 raise refused(404, "no-such-session", "No live session of yours has this key.")
             return 204, None
+    if asked.path == "/api/stateless":
+        return 200, {"server": server.name}
     return 200, server.health(asked.path)
 
 

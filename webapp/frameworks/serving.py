@@ -11,8 +11,7 @@ import events
 import log
 from app import signed
 from config import DRAINING, read_config
-from frameworks.probe import Server
-from health import once_a_second
+from health import Server, once_a_second
 from hopproof.web import Cookie
 from store import answers, connected, lifetimes, web_handlers
 
