@@ -1,7 +1,7 @@
 # Every verb. Plain `make` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help up down clean logs ps sessions deploy scale reload update loadtest loadtest-ui dev verify lint test fuzz compare \
-  screenshots bench bench-scale lock
+  screenshots bench bench-scale check-kubernetes lock
 
 ##@ Run
 up: ## Set up what is missing and start everything (3 min on a bare machine, 10 s afterwards)
@@ -68,6 +68,9 @@ bench: ## Measure the speed of ours and other session stores, side by side: SYST
 
 bench-scale: ## Measure the cost of a large table, and of cleaning it: SESSIONS=1000000 REQUESTS=1000000 (1 h)
 	@loadtests/bench/scale
+
+check-kubernetes: ## Render the objects of infra/kubernetes and validate each; no cluster is asked (5 s, 50 the first time)
+	@infra/kubernetes/check
 
 screenshots: ## Photograph the page for the README, in light and dark: docs/page-*.png (1 min)
 	@tests/browser/screenshots
