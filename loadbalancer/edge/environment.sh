@@ -51,6 +51,27 @@ COOKIE=${SESSION_COOKIE:-session}
 if [ "${TLS:-off}" = on ] || [ "$TLS_PROXY" = yes ] || [ "${SESSION_COOKIE_SECURE:-no}" = yes ]; then COOKIE=__Host-$COOKIE; fi
 export COOKIE
 
+# One of two balancers (peers.cfg), its name and the other one's. The only balancer has a name, too: HAProxy reads a line even
+# if a condition leaves it out. An address, because a host name would have to be found at each start.
+PEERS=no
+OTHER=two
+if [ -n "${BALANCER:-}" ]; then
+  PEERS=yes
+  case $BALANCER in
+    one) ;;
+    two) OTHER=one ;;
+    *) echo "balancer: BALANCER='$BALANCER' is neither one nor two; try BALANCER=one" >&2; exit 1 ;;
+  esac
+  case ${OTHER_BALANCER:-} in
+    '' | *[!0-9a-fA-F.:]*)
+      echo "balancer: OTHER_BALANCER='${OTHER_BALANCER:-}' is no address; try OTHER_BALANCER=192.0.2.12" >&2
+      exit 1
+      ;;
+  esac
+  limit PEERS_PORT 10000 1024 65535 "port numbers"
+fi
+export PEERS OTHER BALANCER="${BALANCER:-one}"
+
 # Names that are ours. Without HTTP_NAMES on an address that others reach, any: infra/up warns of it.
 NAMES="localhost 127.0.0.1 [::1] balancer"
 NAME_ENDS=.localhost

@@ -255,7 +255,7 @@ class Deployment(Stack):
     """
 
     def __init__(self, folder: Path, run: str, servers: int = 3, *, tls: bool = False) -> None:
-        port, https_port = _free_port(), _free_port()
+        port, https_port = free_port(), free_port()
         url = f"https://127.0.0.1:{https_port}" if tls else f"http://127.0.0.1:{port}"
         ca = str(folder / "tls/ca.pem") if tls else None
         super().__init__(f"hopproof-test-{run}-{secrets.token_hex(3)}", url, servers, ca)
@@ -330,7 +330,7 @@ def ask_every_server(
     return {server: answers[server] for server in wanted}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     # Below the ports of outgoing connections, which could take it while the images are built.
     for port in random.sample(range(20000, 32000), 100):
         with socket.socket() as probe, contextlib.suppress(OSError):
