@@ -105,6 +105,8 @@ def test_the_ratios_of_the_pages_are_the_published_ones() -> None:
     bench = section_in(ROOT / "docs/performance.md", "bench")
     row = re.compile(r"^\| (?:read|write), over the best .*? \| (\w+).*? \| ([\d.]+) \|", re.MULTILINE)
     (reader, python_reads), (writer, python_writes), *php = row.findall(bench)
+    # The row says Python, six functions: the handler of the tutorials.
+    reader, writer = (name.replace("Python", "six functions") for name in (reader, writer))
     assert [system for system, _ in php] == ["PHP", "PHP"]
     reads, writes = (ratio for _, ratio in php)
     assert (
