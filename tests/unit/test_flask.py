@@ -625,6 +625,21 @@ def test_after_log_out_everywhere_only_a_remember_me_cookie_logs_in_again(app, c
     assert [listed.key for listed in handler.store.sessions_of_user("7")] == [key_of(id_of(client))]
 
 
+@pytest.mark.parametrize("end", ["destroy", "destroy_all_of_user"])
+def test_a_logout_that_ends_the_session_first_ends_a_remember_me_cookie_too(app, client, handler, end):
+    who = with_flask_login(app)
+    client.get(route(app, lambda: str(flask_login.login_user(User(), remember=True)), "login"))
+
+    def log_out():
+        getattr(session.hop, end)()
+        return str(flask_login.logout_user())
+
+    client.get(route(app, log_out, "logout"))
+    assert client.get(who).text == "False"
+    assert client.get_cookie("remember_token") is None
+    assert handler.store.sessions_of_user("7") == []
+
+
 @pytest.mark.parametrize("cookie", [None, "A" * 43])
 def test_flask_login_makes_no_session_for_a_visitor_who_only_looks(app, client, handler, cookie):
     """It writes to a session that is true and has no mark of a browser."""
