@@ -2,12 +2,13 @@
 
 Every setting with its meaning, unit and default is in .env.example; a test compares the two.
 The addresses and users of database and memcached (DB_HOST, DB_PORT, DB_USER, DB_PASSWORD_FILE,
-MEMCACHED_HOST, MEMCACHED_PORT) stand in docker-compose.yml.
+MEMCACHED_HOST, MEMCACHED_PORT) stand in docker-compose.yml, DB_TLS and DB_TLS_CA in infra/group/compose.yml.
 """
 
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,8 @@ class Config:
     db_name: str
     db_user: str
     db_password_file: str
+    db_tls: str
+    db_tls_ca: str
     db_pool: int
     store_deadline_s: float
     session_idle_s: int
@@ -102,6 +105,21 @@ class Config:
                 "the service `secrets` of docker-compose.yml makes it; type: make up"
             ) from error
 
+    def db_tls_context(self) -> ssl.SSLContext | None:
+        """The rules for TLS to the database: its certificate has to be valid for DB_HOST; None: no TLS.
+
+        DB_TLS_CA is a file of authorities in PEM. Without it those count that this machine trusts.
+        """
+        if self.db_tls == "off":
+            return None
+        try:
+            return ssl.create_default_context(cafile=self.db_tls_ca or None)
+        except OSError as error:  # ssl.SSLError is one, too
+            raise ConfigError(
+                f"DB_TLS_CA={self.db_tls_ca!r} is no file of certificates in PEM ({error}); "
+                "try DB_TLS_CA=/etc/ssl/certs/ca-certificates.crt"
+            ) from error
+
 
 def read_config(env: Mapping[str, str]) -> Config:
     """Return the settings in env, defaults filled in. Raises ConfigError at the first bad one."""
@@ -119,6 +137,8 @@ def read_config(env: Mapping[str, str]) -> Config:
         db_name=database_name(env, "DB_NAME", "hopproof"),
         db_user=env.get("DB_USER", "web"),
         db_password_file=env.get("DB_PASSWORD_FILE", "/run/secrets/db_web_password"),
+        db_tls=one_of(env, "DB_TLS", ("off", "verify")),
+        db_tls_ca=env.get("DB_TLS_CA", ""),
         # More than the database accepts for all servers together (DB_MAX_CONNECTIONS).
         db_pool=whole(env, "DB_POOL", 8, unit="connections", most=800),
         store_deadline_s=decimal(env, "STORE_DEADLINE_S", limits.DEADLINE_S, unit="seconds"),

@@ -142,4 +142,5 @@ def database(config: Config, connections: int) -> Database:
         user=config.db_user,
         password=config.db_password(),
         connections=connections,
+        tls=config.db_tls_context(),
     )

@@ -84,8 +84,13 @@ class Admin:
 
 
 @contextmanager
-def running(image_variable: str, settings: Path | None = None) -> Iterator[DatabaseServer]:
-    """Run the image that the environment variable names, with schema and users, until the end."""
+def running(
+    image_variable: str, settings: Path | None = None, certificates: Path | None = None
+) -> Iterator[DatabaseServer]:
+    """Run the image that the environment variable names, with schema and users, until the end.
+
+    settings: a my.cnf. certificates: a folder, in the container /etc/certificates.
+    """
     image = os.environ.get(image_variable)
     if not image:
         raise RuntimeError(
@@ -102,6 +107,8 @@ def running(image_variable: str, settings: Path | None = None) -> Iterator[Datab
     container.with_tmpfs_mount("/var/lib/mysql")
     if settings is not None:
         container.with_volume_mapping(settings, "/etc/mysql/conf.d/hopproof.cnf")
+    if certificates is not None:
+        container.with_volume_mapping(certificates, "/etc/certificates")
     with container:
         port = container.get_exposed_port(3306)
         server = DatabaseServer(Database("127.0.0.1", port, "hopproof", "root", password))

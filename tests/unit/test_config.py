@@ -1,4 +1,5 @@
 import re
+import ssl
 from dataclasses import fields
 from pathlib import Path
 
@@ -8,7 +9,16 @@ from config import BALANCER_WAITS_S, Config, ConfigError, read_config, whole
 
 ENV_EXAMPLE = Path(__file__).parents[2] / ".env.example"
 # Wired by docker-compose.yml, not to be set by a user.
-WIRED = {"DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD_FILE", "MEMCACHED_HOST", "MEMCACHED_PORT"}
+WIRED = {
+    "DB_HOST",
+    "DB_PORT",
+    "DB_USER",
+    "DB_PASSWORD_FILE",
+    "DB_TLS",
+    "DB_TLS_CA",
+    "MEMCACHED_HOST",
+    "MEMCACHED_PORT",
+}
 
 
 class Asked(dict):
@@ -242,6 +252,21 @@ def test_the_password_is_read_from_its_file(tmp_path):
 def test_a_missing_password_file_says_what_to_type():
     with pytest.raises(ConfigError, match="make up"):
         read_config({"DB_PASSWORD_FILE": "/nowhere/password"}).db_password()
+
+
+def test_the_database_is_asked_in_the_clear_unless_somebody_wants_tls():
+    assert read_config({}).db_tls_context() is None
+    context = read_config({"DB_TLS": "verify"}).db_tls_context()
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_file_that_holds_no_authority_stops_the_boot(tmp_path, content):
+    file = tmp_path / "ca.pem"
+    if content:
+        file.write_text(content)
+    with pytest.raises(ConfigError, match=r"DB_TLS_CA=.*ca\.pem.* try DB_TLS_CA="):
+        read_config({"DB_TLS": "verify", "DB_TLS_CA": str(file)}).db_tls_context()
 
 
 def test_the_settings_show_no_password(tmp_path):

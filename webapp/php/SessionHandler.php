@@ -108,9 +108,13 @@ final class SessionHandler implements
     ) {
     }
 
-    /** Return a connection that counts matched rows, not changed ones: a touch within the same second changes nothing. */
-    public static function connect(string $host, int $port, string $database, string $user, string $password, int $timeoutS): PDO
-    {
+    /**
+     * Return a connection that counts matched rows, not changed ones: a touch within the same second changes nothing.
+     * $ca: a file of authorities in PEM; the database's certificate has to be valid for $host. Without one: no TLS.
+     */
+    public static function connect(
+        string $host, int $port, string $database, string $user, string $password, int $timeoutS, string $ca = '',
+    ): PDO {
         // How long an answer may take, in whole seconds. PDO itself has a limit for connecting only.
         ini_set('mysqlnd.net_read_timeout', (string) $timeoutS);
         $connection = new PDO("mysql:host=$host;port=$port;dbname=$database;charset=utf8mb4", $user, $password, [
@@ -121,7 +125,7 @@ final class SessionHandler implements
             PDO::ATTR_STRINGIFY_FETCHES => false,
             \Pdo\Mysql::ATTR_FOUND_ROWS => true,
             \Pdo\Mysql::ATTR_INIT_COMMAND => self::SET_SESSION,
-        ]);
+        ] + ($ca === '' ? [] : [\Pdo\Mysql::ATTR_SSL_CA => $ca, \Pdo\Mysql::ATTR_SSL_VERIFY_SERVER_CERT => true]));
         $connection->exec(self::SET_TRANSACTION);
         return $connection;
     }

@@ -48,6 +48,7 @@ return [
             getenv('DB_USER') ?: 'web',
             trim(file_get_contents(getenv('DB_PASSWORD_FILE') ?: '/run/secrets/db_web_password')),
             $timeoutS,
+            getenv('DB_TLS') === 'verify' ? (getenv('DB_TLS_CA') ?: '/etc/ssl/certs/ca-certificates.crt') : '',
         ),
         idleS: $idleS,
         absoluteS: whole('SESSION_ABSOLUTE_S', 43200, 1, YEAR_S),
