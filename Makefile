@@ -1,7 +1,7 @@
 # Every verb. Plain `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean logs ps sessions deploy scale reload update loadtest loadtest-ui dev verify lint test fuzz compare \
-  screenshots bench bench-scale check-kubernetes lock
+.PHONY: help up down clean logs ps sessions deploy scale reload update move-database group-bootstrap loadtest loadtest-ui \
+  dev verify lint test fuzz compare screenshots bench bench-scale check-kubernetes lock
 
 ##@ Run
 up: ## Set up what is missing and start everything (3 min on a bare machine, 10 s afterwards)
@@ -26,6 +26,13 @@ update: ## Renew the base images and deploy servers on them; says what else need
 
 reload: ## Let the balancer use the changed loadbalancer/haproxy.cfg; a broken one is refused (7 s)
 	@infra/reload
+
+move-database: ## Move the sessions into three databases, or back into one: DB=group, DB=single (2 min, visitors get 503)
+	@infra/group/move
+
+group-bootstrap: ## Make FORCE=db-2 the primary, although others that may have more do not answer
+	@test -n "$(FORCE)" || { echo "say which: make group-bootstrap FORCE=db-2" >&2; exit 2; }
+	@infra/group/bootstrap "$(FORCE)"
 
 ##@ Load
 loadtest: ## Load the running stack with visitors that notice lost writes: USERS= DURATION= SHAPE= WORKERS= TARGET= (1 min)

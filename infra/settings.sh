@@ -7,10 +7,12 @@ export HOPPROOF_STATE=${HOPPROOF_STATE:-$root/.state}
 . "$root/infra/dotenv.sh"
 # shellcheck source=infra/tls/settings.sh
 . "$root/infra/tls/settings.sh"
+# shellcheck source=infra/group/settings.sh
+. "$root/infra/group/settings.sh"
 
 # Settings that stay with a deployment: a later command without TLS=self must not take its TLS away. The word none ends
 # one of them.
-kept_names=(TLS TLS_NAMES TLS_CERTIFICATE TLS_KEY HTTPS_PORT HSTS_S TLS_PROXY_NETWORKS HTTP_NAMES)
+kept_names=(DB GROUP_NETWORK TLS TLS_NAMES TLS_CERTIFICATE TLS_KEY HTTPS_PORT HSTS_S TLS_PROXY_NETWORKS HTTP_NAMES)
 
 setting() { # setting NAME DEFAULT
   local value
@@ -24,7 +26,7 @@ setting() { # setting NAME DEFAULT
   printf '%s' "${value:-$2}"
 }
 
-kept() { sed -n "s/^$1=//p" "$HOPPROOF_STATE/kept" 2>/dev/null | tail -n 1; }
+kept() { [ ! -f "$HOPPROOF_STATE/kept" ] || sed -n "s/^$1=//p" "$HOPPROOF_STATE/kept" | tail -n 1; }
 
 keep_choices() {
   local name
@@ -40,7 +42,7 @@ refuse_new_choices() {
   for name in "${kept_names[@]}"; do
     new=$(setting "$name" "")
     old=$(kept "$name")
-    [ "$new" = "$old" ] || [ "$new$old" = off ] ||
+    [ "$new" = "$old" ] || [ "$new$old" = off ] || [ "$new$old" = single ] ||
       give_up "$name='$new' is new; the deployment runs with '$old'" "type first: make up $name=$(chosen "$name")"
   done
 }
