@@ -57,7 +57,8 @@ def test_the_load_test_tells_what_went_backwards(
     assert told in run.stdout
 
 
-@pytest.mark.parametrize("name", SABOTEURS)
+# Those of a group need one that starts broken: make verify SABOTEUR=their-name.
+@pytest.mark.parametrize("name", [name for name, saboteur in SABOTEURS.items() if saboteur.needs is None])
 def test_a_saboteur_is_found(deployment: Deployment, break_part: Break, name: str) -> None:
     break_part(name)
     saboteur = SABOTEURS[name]

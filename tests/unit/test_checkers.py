@@ -10,7 +10,17 @@ import pytest
 from histories import Visit, run
 
 from verify import linearizability
-from verify.checkers import cleaning, hopping, losses, one_copy, outage, reads, strangers, the_dead
+from verify.checkers import (
+    cleaning,
+    hopping,
+    losses,
+    one_copy,
+    outage,
+    primary,
+    reads,
+    strangers,
+    the_dead,
+)
 from verify.evidence import Run, Violation
 from verify.history import Operation
 
@@ -589,3 +599,57 @@ def test_a_server_without_any_share_is_reported() -> None:
 
 def test_uneven_shares_after_the_fault_struck_are_its_doing() -> None:
     assert g9(*by("web-a", 9, at=(3, 5)), *by("web-b", 1, at=(3, 5)), struck=4) == []
+
+
+# G11: a primary that was replaced answers nobody
+
+
+def g11(*story: Operation) -> list[str]:
+    return told(primary.a_replaced_primary_answers_nobody, story, healed=100)
+
+
+def acknowledged(n: int, at: float) -> Operation:
+    return auditor.did("acknowledged", None, None, n, at=(at - 0.1, at), role="auditor")
+
+
+def read_at(state: str, n: int | None, at: float, member: str = "db-1") -> Operation:
+    return auditor.did(f"read at {state}", None, None, n, at=(at, at + 0.1), role="auditor", server=member)
+
+
+@stories(
+    {
+        "nobody was asked": [acknowledged(1, at=1)],
+        "a primary that is up to date": [acknowledged(1, at=1), read_at("ONLINE PRIMARY", 1, at=2)],
+        "a primary that is ahead": [acknowledged(1, at=1), read_at("ONLINE PRIMARY", 2, at=2)],
+        "a write that was acknowledged meanwhile": [
+            acknowledged(1, at=1.05),
+            read_at("ONLINE PRIMARY", 0, at=1),
+        ],
+        "a copy that is behind": [
+            acknowledged(1, at=1),
+            read_at("ONLINE SECONDARY", 0, at=2),
+            read_at("RECOVERING SECONDARY", None, at=3),
+        ],
+    }
+)
+def test_members_that_answer_what_was_acknowledged_contradict_nothing(story: list[Operation]) -> None:
+    assert g11(*story) == []
+
+
+@pytest.mark.parametrize("state", ["ONLINE PRIMARY", "ERROR", "OFFLINE"])
+@pytest.mark.parametrize("n", [1, None])
+def test_a_member_that_answers_what_is_old_is_reported(state: str, n: int | None) -> None:
+    story = [acknowledged(1, at=1), acknowledged(2, at=2), read_at(state, n, at=3)]
+    assert g11(*story) == [f"db-1 ({state}) answered {n}, 2 was acknowledged before"]
+
+
+@pytest.mark.parametrize(
+    ("member", "at", "allowed"), [("db-1", 9.9, True), ("db-1", 20.1, False), ("db", 12, False)]
+)
+def test_a_member_that_stood_still_has_a_moment_to_learn_of_it_and_the_router_none(
+    member: str, at: float, allowed: bool
+) -> None:
+    state = "ROUTER" if member == "db" else "ONLINE PRIMARY"
+    story = [acknowledged(2, at=2), read_at(state, 1, at=at, member=member)]
+    found = told(primary.a_replaced_primary_answers_nobody, story, healed=9.5 if allowed else 10)
+    assert (found == []) == allowed

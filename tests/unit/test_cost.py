@@ -48,6 +48,12 @@ def test_what_comes_late_after_everything_answers_again_is_told(at: float, allow
     assert (found(of(Budget(late_s=1), late)) == []) == allowed
 
 
+@pytest.mark.parametrize(("at", "allowed"), [(24.9, True), (25.1, False)])
+def test_what_comes_late_after_the_strike_is_told(at: float, allowed: bool) -> None:
+    late = me.read(at=(at - 0.1, at), status=503, server="web-a")
+    assert (found(of(Budget(again_s=15), late)) == []) == allowed
+
+
 def verdict_of(fault: str, told: Run, unjudged: str | None = None) -> tuple[str, str | None]:
     trial = Trial(told, "it struck", None, 0.1, unjudged)
     (cell,) = column(fault, FAULTS[fault], trial, ["G10"])

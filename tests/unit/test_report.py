@@ -13,7 +13,7 @@ from generated import section_in
 from verify import page, publishing
 from verify.evidence import Run, Violation
 from verify.faults import FAULTS, at_hand
-from verify.guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS
+from verify.guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS, spoken
 from verify.history import Operation
 from verify.trial import Trial
 from verify.verdict import Cell
@@ -43,14 +43,16 @@ def trial(*operations: Operation, evidence: str | None = "it was struck", **diff
 
 
 USUAL = at_hand(FAULTS, [])
-WITH = {extra: at_hand(FAULTS, services) for extra, (_, _, services) in publishing.EXTRAS.items()}
+SERVICES = {extra: services for extra, (_, _, services) in publishing.EXTRAS.items()}
+WITH = {extra: at_hand(FAULTS, services) for extra, services in SERVICES.items()}
 TRIALS = {fault: trial() for fault in USUAL}
 
 
-def cells(*changed: Cell, faults: Iterable[str] = USUAL) -> list[Cell]:
-    """All pairs, held but for the changed ones."""
+def cells(*changed: Cell, faults: Iterable[str] = USUAL, services: Iterable[str] = ()) -> list[Cell]:
+    """All pairs of a stack with these services, held but for the changed ones."""
     by_pair = {(cell.guarantee, cell.fault): cell for cell in changed}
-    return [by_pair.get((g, f)) or _as_wanted(g, f) for f in faults for g in GUARANTEES]
+    said = spoken(GUARANTEES, services)
+    return [by_pair.get((g, f)) or _as_wanted(g, f) for f in faults for g in said]
 
 
 def _as_wanted(guarantee: str, fault: str) -> Cell:
@@ -182,29 +184,33 @@ def test_a_matrix_with_a_gap_a_stranger_or_a_red_cell_is_not_published() -> None
     for found in (cells()[1:], [*cells(), stranger], cells(BROKEN), cells(VOID)):
         assert len(publishing.unfit(as_measured(found))) == 1
     assert publishing.unfit(as_measured(cells())) == []
-    for faults in WITH.values():
-        assert publishing.unfit(as_measured(cells(faults=faults))) == []
+    for extra, faults in WITH.items():
+        assert publishing.unfit(as_measured(cells(faults=faults, services=SERVICES[extra]))) == []
     assert publishing.unfit(as_measured(cells(faults=at_hand(FAULTS, WITH)))) != []  # of no section
 
 
 def test_the_section_has_a_claim_for_each_guarantee_and_a_row_for_each_fault() -> None:
     section = publishing.markdown(as_measured(cells()))
-    for name, guarantee in GUARANTEES.items():
-        assert f"- **{name}** {guarantee.claim}\n" in section
+    for name in spoken(GUARANTEES, []):
+        assert f"- **{name}** {GUARANTEES[name].claim}\n" in section
     assert_rows(section, USUAL)
     assert "18,060 operations" in section
 
 
 @pytest.mark.parametrize("extra", WITH)
 def test_the_section_of_a_stack_with_something_more_has_rows_for_what_that_suffers(extra: str) -> None:
-    assert_rows(publishing.markdown(as_measured(cells(faults=WITH[extra]))), WITH[extra])
+    services = SERVICES[extra]
+    section = publishing.markdown(as_measured(cells(faults=WITH[extra], services=services)))
+    assert_rows(section, WITH[extra], services)
 
 
-def assert_rows(section: str, faults: Iterable[str]) -> None:
+def assert_rows(section: str, faults: Iterable[str], services: Iterable[str] = ()) -> None:
     for name in faults:
         fault = FAULTS[name]
         g7 = "–" if ("G7", name) in NOT_APPLICABLE else "✓"
         g10 = "–" if ("G10", name) in NOT_APPLICABLE else "✓"
         verdicts = f"✓ | ✓ | ✓ | ✓ | ✓ | ✓ | {g7} | ✓ | ✓ | {g10}"
+        if "G11" in spoken(GUARANTEES, services):
+            verdicts += " | –" if ("G11", name) in NOT_APPLICABLE else " | ✓"
         row = f"| {fault.title} | {verdicts} | 1,200 | 3 | 1 | 4.0 s | 0.43 s | 1.5 s |"
         assert row in section

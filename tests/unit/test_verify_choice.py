@@ -25,10 +25,10 @@ def test_a_saboteur_is_looked_for_under_its_fault() -> None:
 
 def test_an_unknown_name_lists_the_valid_ones(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        chosen("G1 G11")
+        chosen("G1 G12")
     assert stopped.value.code == 2
     said = capsys.readouterr().err
-    assert "no G11" in said
+    assert "no G12" in said
     assert all(name in said for name in [*GUARANTEES, *FAULTS])
 
 
@@ -44,3 +44,9 @@ def test_an_unknown_saboteur_lists_the_valid_ones(capsys: pytest.CaptureFixture[
 def test_what_is_not_there_is_not_struck() -> None:
     assert at_hand(["calm", "memcached-killed"], ["web", "db"]) == ["calm"]
     assert at_hand(["calm", "memcached-killed"], ["web", "memcached"]) == ["calm", "memcached-killed"]
+
+
+def test_a_group_is_struck_in_place_of_a_single_database() -> None:
+    names = ["calm", "database-killed", "primary-killed"]
+    assert at_hand(names, ["web", "db"]) == ["calm", "database-killed"]
+    assert at_hand(names, ["web", "db", "db-1", "db-2", "db-3", "keeper"]) == ["calm", "primary-killed"]

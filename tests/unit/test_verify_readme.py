@@ -30,7 +30,7 @@ def test_each_has_its_paragraph(heading: str, names: dict[str, object]) -> None:
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_faults_paragraph_names_the_setting_that_it_needs(name: str) -> None:
     frameworks = dict.fromkeys(["flask", "django", "fastapi"], "frameworks")
-    settings = {"php": "PHP", "memcached": "memcached", None: "", **frameworks}
+    settings = {"php": "PHP", "memcached": "memcached", "keeper": "DB=group", None: "", **frameworks}
     assert settings[FAULTS[name].needs] in told_in("Faults")[name]
 
 

@@ -6,6 +6,7 @@ of guarantees.py. Exit status: 0 all held, 1 something broken, 2 something void,
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -18,9 +19,9 @@ from typing import NoReturn
 
 from verify.deployment import Deployment, Stack
 from verify.faults import FAULTS, at_hand
-from verify.guarantees import GUARANTEES, SABOTEURS
+from verify.guarantees import GUARANTEES, SABOTEURS, spoken
 from verify.matrix import REPORTS, exit_status, fill, write_reports
-from verify.sabotage import sabotage
+from verify.sabotage import sabotage, sabotaged_group
 
 
 def chosen(only: str, saboteur: str = "") -> tuple[list[str], list[str]]:
@@ -68,12 +69,14 @@ def main() -> int:
         os.environ["HOPPROOF_URL"],
         int(os.environ["WEB_REPLICAS"]),
         os.environ.get("HOPPROOF_CA") or None,
+        Path(os.environ["HOPPROOF_STATE"]),
     )
     names, faults = faults, at_hand(faults, stack.services)
+    guarantees = spoken(guarantees, stack.services)
     if not faults:
         give_up(
             f"nothing here can suffer {' or '.join(names)}",
-            "try CACHE=memcached, PROFILES=polyglot or PROFILES=frameworks in .env, and make up",
+            "try CACHE=memcached, PROFILES=polyglot, PROFILES=frameworks or DB=group in .env, and make up",
         )
     try:
         cells, trials = fill(stack, guarantees, faults, seed)
@@ -92,15 +95,15 @@ def main() -> int:
 
 def find(saboteur: str, guarantees: Sequence[str], faults: Sequence[str], seed: str) -> int:
     """Judge a stack of its own in which one part is broken. Return 1 if it was found, as it should be."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Deployment(Path(folder), os.environ["HOPPROOF_TEST_RUN"]) as stack,
-        sabotage(stack) as break_part,
-    ):
-        break_part(saboteur)
-        cells, trials = fill(stack, guarantees, faults, seed)
+    meant, run = SABOTEURS[saboteur], os.environ["HOPPROOF_TEST_RUN"]
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
+        if meant.needs:
+            stack: Stack = running.enter_context(sabotaged_group(saboteur, Path(folder), run))
+        else:
+            stack = running.enter_context(Deployment(Path(folder), run))
+            running.enter_context(sabotage(stack))(saboteur)
+        cells, trials = fill(stack, spoken(guarantees, stack.services), faults, seed)
     write_reports(cells, trials, seed, saboteur)
-    meant = SABOTEURS[saboteur]
     broken = [cell.guarantee for cell in cells if cell.verdict == "broken"]
     print(f"\nverify: {saboteur} {meant.how} and was to break {meant.breaks}; broken: {' '.join(broken)}")
     return 1 if meant.breaks in broken else 2

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import random
 import secrets
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase, digits
+from typing import Any
 
 from verify.deployment import Stack
 from verify.history import Operation, Recorder
@@ -16,6 +21,7 @@ from verify.inside import run_inside
 from verify.table import count, plant, uproot
 
 PLANTED_ROWS = 300
+PROBE = Path(__file__).with_name("member_probe.py").read_text()
 # Runs a janitor until it has had one pass, or another has.
 ONE_PASS = """
 import os, subprocess, sys
@@ -38,13 +44,60 @@ class Auditor:
     def _record(self, act: str, expected: int, find: Callable[[], int]) -> None:
         began = time.monotonic_ns()
         found = find()
-        now = time.monotonic_ns()
+        self._add(act, expected, found, "db", began, time.monotonic_ns())
+
+    def _add(self, act: str, expected: Any, found: Any, server: str, began: int, ended: int) -> None:
         self._recorder.add(
             Operation(
-                "auditor", "auditor", "auditor", 0, act, None, expected, "ok", 0, found, "db", None, None,
-                "kept", began, now,
+                "auditor", "auditor", "auditor", 0, act, None, expected, "ok", 0, found, server, None, None,
+                "kept", began, ended,
             )
         )  # fmt: skip
+
+    @contextlib.contextmanager
+    def reading_at_each_member(self) -> Iterator[None]:
+        """Count in a session of its own, and record what each member of a group answers about it meanwhile.
+
+        Does nothing with a single database.
+        """
+        keepers = self._stack.containers("keeper")
+        if not keepers:
+            yield
+            return
+        visitor = self._stack.visitor()
+        visitor.add("n")
+        key = hashlib.sha256(str(visitor.session_id).encode()).hexdigest()
+        stop, ended = f"/dev/shm/stop-{secrets.token_hex(8)}", threading.Event()
+        web = (Path(self._stack.folder) / "secrets/db_web_password").read_text()
+
+        def count_until_told() -> None:
+            while not ended.wait(0.05):
+                began, answer = time.monotonic_ns(), visitor.add("n")
+                if answer.status == 200:
+                    self._add(
+                        "acknowledged", None, answer.body["value"], answer.server, began, time.monotonic_ns()
+                    )
+
+        with ThreadPoolExecutor(2) as pool:
+            said = pool.submit(run_inside, keepers[0], ["python", "-c", PROBE, key, stop], WEB_PASSWORD=web)
+            counted = pool.submit(count_until_told)
+            try:
+                yield
+            finally:
+                ended.set()
+                run_inside(keepers[0], ["touch", stop])
+        counted.result()
+        code, output = said.result()
+        assert code == 0, output
+        for line in map(json.loads, output.splitlines()):
+            self._add(
+                f"read at {line['state']}",
+                None,
+                line["n"],
+                line["member"],
+                line["invoked"],
+                line["completed"],
+            )
 
     def plant_rows(self) -> str:
         """Insert rows that expired a second ago, and rows that live for half an idle timeout more."""

@@ -25,8 +25,10 @@ from verify.visitor import SERVER_KINDS, Answer, Visitor
 
 ROOT = Path(__file__).parents[2]
 T = TypeVar("T")
+# With DB=group the database is these, and the service `db` is the router to one of them.
+MEMBERS = ("db-1", "db-2", "db-3")
 # The services whose containers run all the time; the others are jobs.
-LASTING = ("db", "memcached", *SERVER_KINDS, "balancer", "janitor")
+LASTING = ("db", *MEMBERS, "keeper", "memcached", *SERVER_KINDS, "balancer", "janitor")
 UNHEALTHY = re.compile(r"\((health: starting|unhealthy)\)")
 
 
@@ -70,17 +72,40 @@ def readable_secrets(container: Container) -> list[str]:
     return output.split()
 
 
-SQL = (
-    'mysql --user=root --password="$(cat /run/secrets/db_root_password)" --batch --skip-column-names hopproof'
-    ' --execute "$0"'
+MYSQL = (
+    'ask() { mysql --user=root --password="$(cat /run/secrets/db_root_password)" --batch --skip-column-names'
+    ' "$@"; };'
 )
+SQL = f'{MYSQL} ask hopproof --execute "$0"'
+# At a member of a group: the statement goes to the primary that it knows, past the router. 3: none is known.
+PRIMARY = (
+    "SELECT member_host FROM performance_schema.replication_group_members"
+    " WHERE member_role = 'PRIMARY' AND member_state = 'ONLINE'"
+)
+SQL_AT_PRIMARY = (
+    f'{MYSQL} primary=$(ask --execute "{PRIMARY}" 2>/dev/null); [ -n "$primary" ] || exit 3;'
+    ' ask hopproof --host="$primary" --execute "$0"'
+)
+NO_PRIMARY = 3
+
+
+def ask_inside(container: Container, script: str, statement: str) -> tuple[int, list[str]]:
+    """Run SQL or SQL_AT_PRIMARY, and return its exit status and its lines, without the client's warnings."""
+    code, output = run_inside(container, ["bash", "-c", script, statement])
+    return code, [line for line in output.splitlines() if not line.startswith("mysql: [Warning]")]
 
 
 class Stack:
     """A deployment that runs: its address, its containers, its table."""
 
-    def __init__(self, project: str, url: str, servers: int, ca: str | None = None) -> None:
-        """ca: the file of the authority behind an https URL, None for those that this machine trusts."""
+    def __init__(
+        self, project: str, url: str, servers: int, ca: str | None = None, folder: Path = ROOT / ".state"
+    ) -> None:
+        """ca: the file of the authority behind an https URL, None for those that this machine trusts.
+
+        folder: what `make up` keeps of it, passwords included.
+        """
+        self.folder = folder
         self.project = project
         self.url = url
         self.ca = ca
@@ -158,6 +183,8 @@ class Stack:
             return False
         if sum(name.startswith("web-") for name in names) != self.servers:
             return False
+        if not self.has_whole_group():
+            return False
         visitor, answered = self.visitor(), set()
         for _ in range(2 * len(names)):
             answered.add(visitor.stateless().server)
@@ -173,7 +200,19 @@ class Stack:
         self.thaw()
         # Asked directly, because a sabotaged server may lie about its store.
         until(lambda: self.runs_sql("SELECT 1"), "an answer of the database", 60)
+        until(self.has_whole_group, "all members in the group", 120, rest_s=0.5)
         self.wait_for_servers(self.servers)
+
+    def has_whole_group(self) -> bool:
+        """Say whether all members of the group are in it; True with a single database."""
+        if not self.running(*MEMBERS):
+            return not any(self.containers(member) for member in MEMBERS)
+        view = "performance_schema.replication_group_members"
+        try:
+            online = self.sql(f"SELECT member_host FROM {view} WHERE member_state = 'ONLINE'")
+            return len(online) == len(MEMBERS)
+        except (AssertionError, docker.errors.APIError):
+            return False
 
     def runs_sql(self, statement: str) -> bool:
         """Run a statement; return whether the database answered."""
@@ -227,10 +266,24 @@ class Stack:
     def container_named(self, server: str) -> Container:
         return self.docker.containers.get(server.partition("-")[2])
 
+    def running(self, *services: str) -> list[Container]:
+        """Return the containers of these services that run and are not paused, in the services' order."""
+        ours = {"label": f"com.docker.compose.project={self.project}"}
+        ids = {
+            container["Labels"]["com.docker.compose.service"]: container["Id"]
+            for container in self.docker.api.containers(filters=ours)
+            if container["State"] == "running"
+        }
+        return [self.docker.containers.get(ids[service]) for service in services if service in ids]
+
     def sql(self, statement: str) -> list[list[str]]:
-        """Run a statement as the database's administrator, over its own socket."""
-        code, output = run_inside(self.container("db"), ["bash", "-c", SQL, statement])
-        lines = [line for line in output.splitlines() if not line.startswith("mysql: [Warning]")]
+        """Run a statement as the database's administrator, over its own socket; in a group at the primary."""
+        for member in self.running(*MEMBERS):
+            code, lines = ask_inside(member, SQL_AT_PRIMARY, statement)
+            if code != NO_PRIMARY:
+                break
+        else:
+            code, lines = ask_inside(self.container("db"), SQL, statement)
         assert code == 0, f"{statement}: {lines}"
         return [line.split("\t") for line in lines]
 
@@ -251,19 +304,23 @@ class Stack:
 class Deployment(Stack):
     """The stack of docker-compose.yml on free ports of 127.0.0.1, with the defaults of .env.example.
 
-    tls: with TLS=self.
+    tls: with TLS=self. group: with DB=group.
     """
 
-    def __init__(self, folder: Path, run: str, servers: int = 3, *, tls: bool = False) -> None:
+    def __init__(
+        self, folder: Path, run: str, servers: int = 3, *, tls: bool = False, group: bool = False
+    ) -> None:
         port, https_port = free_port(), free_port()
         url = f"https://127.0.0.1:{https_port}" if tls else f"http://127.0.0.1:{port}"
         ca = str(folder / "tls/ca.pem") if tls else None
-        super().__init__(f"hopproof-test-{run}-{secrets.token_hex(3)}", url, servers, ca)
+        super().__init__(f"hopproof-test-{run}-{secrets.token_hex(3)}", url, servers, ca, folder)
         self.port = port
-        self.folder = folder
         if tls:
             self.variables |= {"TLS": "self", "HTTPS_PORT": str(https_port)}
             self.variables["COMPOSE_FILE"] += f":{ROOT / 'infra/tls/compose.yml'}"
+        if group:
+            self.use_group()
+            self.variables["COMPOSE_FILE"] += f":{ROOT / 'infra/group/compose.yml'}"
         self.variables |= {
             "COMPOSE_PROJECT_NAME": self.project,
             "HTTP_PORT": str(port),
@@ -271,6 +328,10 @@ class Deployment(Stack):
             "WEB_REPLICAS": str(servers),
         }
         self._compose = DockerCompose(ROOT, build=True, wait=True)
+
+    def use_group(self) -> None:
+        """Let the scripts know of a group, in networks that no other deployment has."""
+        self.variables |= {"DB": "group", "GROUP_NETWORK": f"10.213.{random.randrange(100, 250)}"}
 
     def __enter__(self) -> Deployment:
         # The environment wins over a reader's own .env, in Compose and in the scripts.

@@ -12,12 +12,13 @@ class Budget:
     """The most that a fault may cost visitors, in seconds; None: any.
 
     wait_s: the longest wait. lost_s: the service lost. late_s: until the last answer that was not as asked,
-    from the moment on at which the part that was away answers again.
+    from the moment on at which the part that was away answers again; again_s: the same from the strike on.
     """
 
     wait_s: float | None = None
     lost_s: float | None = None
     late_s: float | None = None
+    again_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from verify.deployment import Stack
 from verify.evidence import Budget
-from verify.strikes import balancer, clients, database, janitor, memcached, servers
+from verify.strikes import balancer, clients, database, group, janitor, memcached, servers
 from verify.strikes.proof import Strike
 
 # Longer than any time-out on the way, so each request that waits for the frozen part gets an answer.
@@ -29,7 +29,7 @@ class Fault:
     heals_itself: visitors are served again without the heal, so recovery counts from the strike.
     takes: the part that is away meanwhile.
     spares: operations that go on: no answer to them is excused.
-    needs: a service that must be there to be struck; not every stack has it.
+    needs: a service that must be there to be struck; not every stack has it. lacks: one that must not be.
     budget: what it may cost visitors; None: that is not judged.
     """
 
@@ -42,6 +42,7 @@ class Fault:
     takes: Literal["nothing", "server", "balancer", "store", "cache"] = "nothing"
     spares: frozenset[str] = frozenset()
     needs: str | None = None
+    lacks: str | None = None
     budget: Budget | None = None
 
 
@@ -72,6 +73,21 @@ def _outage(
         spares=frozenset(spares),
         budget=budget,
     )
+
+
+def _of_single(fault: Fault) -> Fault:
+    """Return a fault that a single database has and a group has not."""
+    return replace(fault, lacks="keeper")
+
+
+def _of_group(fault: Fault) -> Fault:
+    """Return a fault of a group of databases, which a single one has not."""
+    return replace(fault, needs="keeper")
+
+
+def _taken_over(title: str, strike: Strike) -> Fault:
+    """Return a fault that another primary ends: visitors get 503 until then, and none afterwards."""
+    return _of_group(replace(_outage(title, strike, 16), heals_itself=True, budget=Budget(again_s=15)))
 
 
 def _of_memcached(title: str, strike: Strike, hold_s: float = 3) -> Fault:
@@ -125,9 +141,11 @@ FAULTS = {
         # shortly before waits for one more, because the way from the published port loses the first packet.
         budget=Budget(lost_s=3),
     ),
-    "database-killed": _outage("database killed", database.database_killed, budget=Budget(late_s=1)),
-    "database-frozen": _outage("database frozen", database.database_frozen, hold_s=FROZEN_S),
-    "database-unreachable": _outage("database unreachable", database.database_unreachable),
+    "database-killed": _of_single(
+        _outage("database killed", database.database_killed, budget=Budget(late_s=1))
+    ),
+    "database-frozen": _of_single(_outage("database frozen", database.database_frozen, hold_s=FROZEN_S)),
+    "database-unreachable": _of_single(_outage("database unreachable", database.database_unreachable)),
     "tables-locked": _outage("tables locked", database.tables_locked, FROZEN_S, "read"),
     "janitor-storm": Fault("janitor storm", janitor.janitor_storm),
     "clocks-apart": Fault("clocks apart", servers.clocks_apart),
@@ -136,6 +154,14 @@ FAULTS = {
     **_of_server("flask", "Flask", DEAD_SERVER),
     **_of_server("django", "Django", DEAD_SERVER),
     **_of_server("fastapi", "FastAPI", DEAD_SERVER),
+    "primary-killed": _taken_over("primary killed", group.primary_killed),
+    "primary-frozen": _taken_over("primary frozen", group.primary_frozen),
+    "primary-cut-off": _taken_over("primary cut off its peers", group.primary_cut_off),
+    "router-unreachable": _of_group(_outage("router unreachable", group.router_unreachable)),
+    "secondary-killed": _of_group(Fault("secondary killed", group.secondary_killed, hold_s=8)),
+    "member-rejoins": _of_group(Fault("member rejoins", group.member_rejoins)),
+    "two-members-killed": _of_group(_outage("two members killed", group.two_killed)),
+    "all-members-killed": _of_group(_outage("all members killed", group.all_killed)),
     "memcached-killed": _of_memcached("memcached killed", memcached.memcached_killed),
     "memcached-frozen": _of_memcached("memcached frozen", memcached.memcached_frozen, hold_s=FROZEN_S),
     "memcached-cut-off": _of_memcached(
@@ -146,4 +172,5 @@ FAULTS = {
 
 def at_hand(names: Iterable[str], services: Iterable[str]) -> list[str]:
     """Return the faults that can be struck on a stack with these services, in order."""
-    return [name for name in names if FAULTS[name].needs in (None, *services)]
+    there = set(services)
+    return [n for n in names if FAULTS[n].needs in {None, *there} and FAULTS[n].lacks not in there]

@@ -5,10 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from verify.checkers import cleaning, cost, hopping, losses, one_copy, outage, reads, strangers, the_dead
+from verify.checkers import (
+    cleaning,
+    cost,
+    hopping,
+    losses,
+    one_copy,
+    outage,
+    primary,
+    reads,
+    strangers,
+    the_dead,
+)
 from verify.evidence import Run, Violation
 from verify.faults import FAULTS
 
@@ -27,11 +38,15 @@ ALL_ROLES = (
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """A line of the table. roles: the kinds of visitors whose operations count, also for its budget."""
+    """A line of the table. roles: the kinds of visitors whose operations count, also for its budget.
+
+    needs: a service without which it says nothing.
+    """
 
     claim: str
     check: Callable[[Run], list[Violation]]
     roles: tuple[str, ...]
+    needs: str | None = None
 
 
 GUARANTEES = {
@@ -67,21 +82,42 @@ GUARANTEES = {
         cost.a_fault_costs_no_more_than_its_budget,
         ALL_ROLES,
     ),
+    "G11": Guarantee(
+        "a primary that was replaced answers nobody",
+        primary.a_replaced_primary_answers_nobody,
+        ALL_ROLES,
+        needs="keeper",
+    ),
 }
 
 # Pairs without meaning, with the reason. All other pairs must hold.
 NOT_APPLICABLE = {
     ("G7", name): "nothing is out" for name, fault in FAULTS.items() if fault.takes == "nothing"
-} | {("G10", name): "no budget is set" for name, fault in FAULTS.items() if fault.budget is None}
+}
+NOT_APPLICABLE |= {
+    ("G10", name): "no budget is set" for name, fault in FAULTS.items() if fault.budget is None
+}
+NOT_APPLICABLE |= {
+    ("G11", name): "there is one database" for name, fault in FAULTS.items() if fault.needs != "keeper"
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Saboteur:
-    """A part that is broken in one way, and the cell that has to turn red."""
+    """A part that is broken in one way, and the cell that has to turn red.
+
+    needs: the service of which it is a part; its stack is started broken. None: it breaks while it runs.
+    """
 
     breaks: str
     under: str
     how: str
+    needs: str | None = None
+
+
+def spoken(names: Iterable[str], services: Iterable[str]) -> list[str]:
+    """Return the guarantees that say something of a stack with these services, in order."""
+    return [name for name in names if GUARANTEES[name].needs in (None, *services)]
 
 
 # By the names in saboteurs/. The clocks of the servers that can be sabotaged are always apart.
@@ -104,4 +140,19 @@ SABOTEURS = {
         "G10", "server-killed", "has the balancer wait long for a server that is gone"
     ),
     "stickiness": Saboteur("G9", "calm", "has the balancer send each session to one server"),
+    "check-without-quorum": Saboteur(
+        "G11",
+        "primary-cut-off",
+        "lets a primary without its majority go on, and sends visitors there",
+        "keeper",
+    ),
+    "autorejoin": Saboteur(
+        "G11", "primary-cut-off", "lets a member that is out try to come back by itself", "keeper"
+    ),
+    "names-instead-of-addresses": Saboteur(
+        "G10", "primary-killed", "has members ask Docker where the others are", "keeper"
+    ),
+    "bootstrap-by-number": Saboteur(
+        "G2", "all-members-killed", "makes the first member the first primary", "keeper"
+    ),
 }

@@ -15,7 +15,7 @@ from typing import Any
 from generated import replace_section, section
 from verify.deployment import ROOT
 from verify.faults import FAULTS, at_hand
-from verify.guarantees import GUARANTEES, NOT_APPLICABLE
+from verify.guarantees import GUARANTEES, NOT_APPLICABLE, spoken
 from verify.verdict import SYMBOLS, Cell, number
 
 REPORT = ROOT / "reports" / "verify.json"
@@ -25,6 +25,7 @@ DOCUMENT = ROOT / "docs" / "verdict.md"
 EXTRAS = {
     "memcached": ("CACHE=memcached", "memcached", ["memcached"]),
     "php": ("PROFILES=polyglot", "a PHP server", ["php"]),
+    "group": ("DB=group", "a member of the group or the router", ["keeper"]),
     "frameworks": ("PROFILES=frameworks", "a server of another framework", ["flask", "django", "fastapi"]),
 }
 FIGURES = ("ok", "refused", "unknown", "recovered in", "longest wait", "service lost")
@@ -61,28 +62,31 @@ def markdown(measured: Mapping[str, Any]) -> str:
     operations = sum(cell.ok + cell.refused + cell.unknown for cell in widest.values())
     hops = sum(cell.hops for cell in widest.values())
     seed = measured["seed"]
+    said = spoken(GUARANTEES, _services(measured))
     table = [
-        f"| | {' | '.join([*GUARANTEES, *FIGURES])} |",
-        f"|---{'|:-:' * len(GUARANTEES)}{'|--:' * len(FIGURES)}|",
-        *(_markdown_row(cells, widest[fault]) for fault, cells in by_fault.items()),
+        f"| | {' | '.join([*said, *FIGURES])} |",
+        f"|---{'|:-:' * len(said)}{'|--:' * len(FIGURES)}|",
+        *(_markdown_row(said, cells, widest[fault]) for fault, cells in by_fault.items()),
         "",
     ]
     if extra := _extra(measured):
         setting, victim, _ = EXTRAS[extra]
+        more = [f"- **{name}** {GUARANTEES[name].claim}" for name in said if GUARANTEES[name].needs]
         lines = [
             f"## With `{setting}`",
             "",
             f"The same faults, and those that strike {victim}.",
             "",
+            *(more and [*more, ""]),
             *table,
             f"Made by `SEED={seed} {setting} make verify`: {operations:,} operations, {hops:,} hops.",
         ]
         return section(section_of(measured), lines)
-    why_not = ", ".join(sorted(set(NOT_APPLICABLE.values())))
+    why_not = ", ".join(sorted({why for (name, _), why in NOT_APPLICABLE.items() if name in said}))
     lines = [
         "## The default deployment",
         "",
-        *(f"- **{name}** {guarantee.claim}" for name, guarantee in GUARANTEES.items()),
+        *(f"- **{name}** {GUARANTEES[name].claim}" for name in said),
         "",
         *table,
         f"✓ the guarantee held · – does not apply: {why_not}.",
@@ -92,10 +96,15 @@ def markdown(measured: Mapping[str, Any]) -> str:
     return section("verify", lines)
 
 
-def _markdown_row(cells: Iterable[Cell], widest: Cell) -> str:
+def _services(measured: Mapping[str, Any]) -> list[str]:
+    extra = _extra(measured)
+    return EXTRAS[extra][2] if extra else []
+
+
+def _markdown_row(said: Iterable[str], cells: Iterable[Cell], widest: Cell) -> str:
     symbols = {cell.guarantee: SYMBOLS[cell.verdict] for cell in cells}
     counts = f"{widest.ok:,} | {widest.refused:,} | {widest.unknown:,}"
-    verdicts = " | ".join(symbols[name] for name in GUARANTEES)
+    verdicts = " | ".join(symbols[name] for name in said)
     # Runs of before these were measured have neither.
     felt = " | ".join("–" if s is None else f"{s} s" for s in (widest.longest_wait_s, widest.service_lost_s))
     return f"| {FAULTS[widest.fault].title} | {verdicts} | {counts} | {widest.recovery_s} s | {felt} |"
@@ -103,9 +112,9 @@ def _markdown_row(cells: Iterable[Cell], widest: Cell) -> str:
 
 def unfit(measured: Mapping[str, Any]) -> list[str]:
     """Return the reasons against publishing these cells: missing, left over, broken or void."""
-    extra = _extra(measured)
-    faults = at_hand(FAULTS, EXTRAS[extra][2] if extra else [])
-    wanted = {(g, f): "n/a" if (g, f) in NOT_APPLICABLE else "held" for g in GUARANTEES for f in faults}
+    services = _services(measured)
+    faults, said = at_hand(FAULTS, services), spoken(GUARANTEES, services)
+    wanted = {(g, f): "n/a" if (g, f) in NOT_APPLICABLE else "held" for g in said for f in faults}
     found = {(cell["guarantee"], cell["fault"]): cell["verdict"] for cell in measured["cells"]}
     return [
         f"{guarantee} under {fault}: {found.get((guarantee, fault), 'missing')}, "

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from verify.deployment import ROOT, Stack
+from verify.deployment import ROOT, Deployment, Stack
 
 OVERLAY = "tests/verify/saboteurs/compose.yml"
 ROTATION = "    balance static-rr\n"
@@ -24,6 +24,17 @@ IN_THE_BALANCER = {
         "timeout connect 250ms\n": "timeout connect 5s\n",
         "inter 1s fastinter 100ms": "inter 5s",
     },
+}
+
+# Texts of files in infra/group, and those in their place from the start of a group on.
+IN_THE_GROUP = {
+    "check-without-quorum": {
+        "(member_state = 'UNREACHABLE') * 2 < COUNT": "(member_state = 'UNREACHABLE') * 0 < COUNT",
+        "unreachable_majority_timeout = 1": "unreachable_majority_timeout = 0",
+    },
+    "autorejoin": {"autorejoin_tries = 0": "autorejoin_tries = 3"},
+    "bootstrap-by-number": {"if all(fits(other.gtids, said.gtids) for other in ours.values()):": "if True:"},
+    "names-instead-of-addresses": {},
 }
 
 # Breaks the named part until the next call.
@@ -57,6 +68,24 @@ def sabotage(stack: Stack) -> Iterator[Break]:
             yield break_part
     finally:
         _replace_parts(stack)
+
+
+@contextlib.contextmanager
+def sabotaged_group(name: str, folder: Path, run: str) -> Iterator[Deployment]:
+    """Run a deployment with DB=group in which one part of infra/group is broken."""
+    stack = Deployment(folder, run, group=True)
+    files = folder / "saboteur/group"
+    shutil.copytree(ROOT / "infra/group", files)
+    for old, new in IN_THE_GROUP[name].items():
+        changed = [path for path in files.iterdir() if old in path.read_text()]
+        assert changed, f"{old} stands in no file"
+        for path in changed:
+            path.write_text(path.read_text().replace(old, new))
+    stack.variables["COMPOSE_FILE"] += f":{ROOT / 'tests/verify/saboteurs/group.yml'}"
+    if name == "names-instead-of-addresses":
+        stack.variables["COMPOSE_FILE"] += f":{ROOT / 'tests/verify/saboteurs/group-names.yml'}"
+    with stack:
+        yield stack
 
 
 def _replace_parts(stack: Stack) -> None:

@@ -63,7 +63,7 @@ def strike(stack: Stack, fault: Fault, seed: str, pace: Pace = FULL) -> Trial:
         time.sleep(pace.warm_up_s)
         struck = healed = time.monotonic_ns()
         try:
-            with fault.strike(stack) as evidence:
+            with auditor.reading_at_each_member(), fault.strike(stack) as evidence:
                 time.sleep(min(fault.hold_s, pace.longest_hold_s))
                 healed = time.monotonic_ns()
         except (DidNotStrike, AssertionError) as error:

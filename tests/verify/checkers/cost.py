@@ -24,4 +24,10 @@ def a_fault_costs_no_more_than_its_budget(run: Run) -> list[Violation]:
         if late:
             words = f"not as asked later than {budget.late_s} s after everything answers again"
             found.append(Violation(words, tuple(late)))
+    if budget.again_s is not None:
+        end = run.struck + round(budget.again_s * 1e9)
+        late = [o for o in run.history if not_as_asked(o) and o.completed > end]
+        if late:
+            words = f"not as asked later than {budget.again_s} s after the strike"
+            found.append(Violation(words, tuple(late)))
     return found

@@ -14,18 +14,18 @@ from verify.strikes.proof import frozen, killed, proven
 def database_killed(stack: Stack) -> Iterator[str]:
     try:
         with killed(stack.container("db")):
-            _store_is_out(stack)
+            store_is_out(stack)
             yield "mysqld ended with 137, the store answered 503"
     finally:
-        _store_is_back(stack)
+        store_is_back(stack)
 
 
 @contextlib.contextmanager
 def database_frozen(stack: Stack) -> Iterator[str]:
     with frozen(stack.container("db")):
-        _store_is_out(stack)
+        store_is_out(stack)
         yield "mysqld stood still, the store answered 503"
-    _store_is_back(stack)
+    store_is_back(stack)
 
 
 @contextlib.contextmanager
@@ -34,13 +34,13 @@ def database_unreachable(stack: Stack) -> Iterator[str]:
     network = stack.docker.networks.get(f"{stack.project}_store")
     try:
         network.disconnect(database)
-        _store_is_out(stack)
+        store_is_out(stack)
         yield "the database was off the network, the store answered 503"
     finally:
         network.reload()
         if database not in network.containers:
             network.connect(database, aliases=["db"])
-        _store_is_back(stack)
+        store_is_back(stack)
 
 
 # As a backup does it: no table takes writes as long as the connection stays. It ends by itself.
@@ -74,10 +74,10 @@ def _store_status(stack: Stack) -> int:
     return stack.visitor().ask("GET", "/healthz/store").status
 
 
-def _store_is_out(stack: Stack) -> None:
+def store_is_out(stack: Stack) -> None:
     # Each server repeats its answer for a second.
     until(lambda: _store_status(stack) == 503, "/healthz/store answers 503", 15)
 
 
-def _store_is_back(stack: Stack) -> None:
+def store_is_back(stack: Stack) -> None:
     until(lambda: _store_status(stack) == 200, "the store answers again", 60)
