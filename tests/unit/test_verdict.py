@@ -31,7 +31,20 @@ EXCUSED = {
     "php-server-killed": {502, 503, 504},
     **{f"{kind}-server-killed": {0, 502, 503, 504} for kind in ("flask", "django", "fastapi")},
     "balancer-restarted": {0, 502, 503, 504},
-} | {name: {503} for name in ("database-killed", "database-frozen", "database-unreachable")}
+} | {
+    name: {503}
+    for name in (
+        "database-killed",
+        "database-frozen",
+        "database-unreachable",
+        "primary-killed",
+        "primary-frozen",
+        "primary-cut-off",
+        "router-unreachable",
+        "two-members-killed",
+        "all-members-killed",
+    )
+}
 OUTAGES = [name for name, fault in FAULTS.items() if name in EXCUSED and fault.per_tab is None]
 
 
