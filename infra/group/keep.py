@@ -26,9 +26,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pymysql
+from prometheus_client import REGISTRY, start_http_server
 from pymysql.constants import ER
 
 import log
+from group_metrics import METRICS_PORT, GroupMetrics
 
 logger = logging.getLogger("keeper")
 
@@ -200,6 +202,15 @@ class Member:
             is_shut=bool(own["is_shut"]),
         )
 
+    def waiting(self) -> dict[str, int]:
+        """Return how many transactions wait in each queue of this member; nothing outside of a group."""
+        rows = self.query(
+            "SELECT count_transactions_in_queue AS certify,"
+            " count_transactions_remote_in_applier_queue AS apply"
+            " FROM performance_schema.replication_group_member_stats WHERE member_id = @@server_uuid"
+        )
+        return {queue: int(number) for row in rows for queue, number in row.items()}
+
     def prepare(self, group: str) -> None:
         """Make the accounts of the group on a new volume, none of which is a change of the group."""
         password = repl_password()
@@ -258,6 +269,7 @@ class Keeper:
 
     def __init__(self, members: Mapping[str, Member]) -> None:
         self.members = members
+        self.metrics = GroupMetrics()
         self._said = ""
         self._strangers: set[str] = set()
 
@@ -280,11 +292,24 @@ class Keeper:
                 return bool(row["fits"])
         raise OSError("no member answers")
 
+    def waiting(self, seen: Mapping[str, Seen]) -> dict[str, dict[str, int]]:
+        found = {}
+        for name in seen:
+            with contextlib.suppress(pymysql.err.MySQLError, OSError):
+                found[name] = self.members[name].waiting()
+        return found
+
     def once(self) -> None:
         """Look at all members, and do what is to be done."""
         seen = self.look()
         steps = decide(seen, self.fits, lambda: str(uuid.uuid4())) if seen else []
         self._say(", ".join(f"{name} {self._words(name, seen.get(name))}" for name in self.members), steps)
+        # Before the steps: to join a member may take minutes.
+        self.metrics.note(
+            {name: seen.get(name) for name in self.members},
+            self.waiting(seen),
+            needs_decision=any(step.do == "refuse" for step in steps),
+        )
         for step in steps:
             if step.do == "refuse":
                 continue
@@ -367,6 +392,8 @@ def main() -> int:
     # In a thread, for the reason in janitor.py.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=stop_when_told, args=(stop,), daemon=True).start()
+    REGISTRY.register(keeper.metrics)
+    start_http_server(METRICS_PORT)
     keep(keeper, stop)
     return 0
 

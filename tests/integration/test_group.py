@@ -7,10 +7,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from watching import Prometheus, expressions, selectors
 
-from verify.deployment import MEMBERS, Deployment, until
+from verify.deployment import MEMBERS, ROOT, Deployment, until
 from verify.faults import FAULTS
 from verify.guarantees import GUARANTEES
+from verify.inside import run_inside
 from verify.matrix import line
 from verify.strikes.group import primary_of
 from verify.trial import QUICK, strike
@@ -82,6 +84,50 @@ def test_members_and_clients_come_by_tls_and_the_check_sees_one_view(deployment:
             f"{deployment.project}_store"
             not in deployment.container(member).attrs["NetworkSettings"]["Networks"]
         )
+
+
+def test_a_whole_group_is_watched_and_raises_no_alert(deployment: Deployment) -> None:
+    watched = {"PROFILES": "observe", "COMPOSE_PROFILES": "observe", "PROMETHEUS_PORT": "0"}
+    deployment.visitor().add("n")  # a route without a request yet has no series
+    deployment.script(
+        "infra/compose", "up", "--detach", "--wait", "--no-deps", "prometheus", "crawler", **watched
+    )
+    prometheus = Prometheus(deployment)
+    everybody = {name: ["up"] for name in ("balancer", "janitor", "crawler", "keeper", "router")}
+    everybody["web"] = ["up"] * deployment.servers
+    until(lambda: prometheus.targets() == everybody or None, f"all of {everybody}", 60)
+    alerts = prometheus.alerts()
+    assert len(alerts) == 18
+    shown = expressions(ROOT / "infra/group/grafana-dashboard.json")
+    asked = {selector for expression in shown + alerts for selector in selectors(expression)}
+    # A panel or an alert with a wrong name would stay empty for ever.
+    assert prometheus.missing(asked) == []
+    assert prometheus.value("sum(hopproof_group_member{state=~'primary|secondary'})") == 3
+    assert prometheus.value("sum(haproxy_server_status{proxy='primary', state='UP'})") == 1
+    assert prometheus.firing() == set()
+    deployment.script("infra/compose", "rm", "--stop", "--force", "prometheus", "crawler", **watched)
+
+
+# Prints 1 if an answer comes. MySQL greets at once, HAProxy's exporter answers a request.
+GREETED = """
+import contextlib, socket, sys
+with contextlib.suppress(ConnectionError), socket.create_connection((sys.argv[1], int(sys.argv[2])), 2) as s:
+    s.sendall(sys.argv[3].encode())
+    print(len(s.recv(1)))
+"""
+
+
+def test_prometheus_reaches_the_router_for_its_metrics_only(deployment: Deployment) -> None:
+    # The keeper is in the network of Prometheus, where the router has this name, and in that of the members.
+    members = deployment.variables["GROUP_NETWORK"] + ".142"
+
+    def greeted(host: str, port: int, words: str = "") -> str:
+        asked = ["python", "-c", GREETED, host, str(port), words]
+        return run_inside(deployment.container("keeper"), asked)[1].strip()
+
+    assert greeted("router", 8404, "GET /metrics HTTP/1.0\r\n\r\n") == "1"
+    assert greeted(members, 3306) == "1"
+    assert greeted("router", 3306) == ""
 
 
 @pytest.mark.parametrize("fault", ["primary-killed", "primary-frozen", "all-members-killed"])

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-import urllib3
+from watching import Prometheus, expressions, selectors
 
 from verify.deployment import ROOT, Deployment, freeze, readable_secrets, until
 from verify.inside import run_inside
@@ -24,34 +21,6 @@ USED = {
     "CRAWL_PERIOD_S": "1",
 }
 WATCHING = ("prometheus", "crawler")
-
-
-class Prometheus:
-    def __init__(self, deployment: Deployment) -> None:
-        container = deployment.container("prometheus")
-        (bound,) = container.attrs["NetworkSettings"]["Ports"]["9090/tcp"]
-        self._url = f"http://{bound['HostIp']}:{bound['HostPort']}/api/v1/"
-        self._http = urllib3.PoolManager(retries=False, timeout=5)
-
-    def ask(self, path: str, **parameters: str) -> Any:
-        answer = self._http.request("GET", self._url + path, fields=parameters).json()
-        assert answer["status"] == "success", answer
-        return answer["data"]
-
-    def targets(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for target in self.ask("targets")["activeTargets"]:
-            found.setdefault(target["labels"]["job"], []).append(target["health"])
-        return found
-
-    def value(self, expression: str) -> float | None:
-        """The newest value of one series; None: there is none."""
-        found = self.ask("query", query=expression)["result"]
-        return float(found[0]["value"][1]) if found else None
-
-    def firing(self) -> set[str]:
-        alerts = self.ask("alerts")["alerts"]
-        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
 
 @pytest.fixture(scope="module")
@@ -76,16 +45,7 @@ def scraped(deployment: Deployment, prometheus: Prometheus) -> Prometheus:
     return prometheus
 
 
-PANELS = json.loads((OBSERVE / "grafana-dashboard.json").read_text())["panels"]
-# Grafana fills in this variable itself.
-SHOWN = [target["expr"].replace("$__rate_interval", "1m") for panel in PANELS for target in panel["targets"]]
-
-
-def selectors(expression: str) -> set[str]:
-    """Return the series in an expression, as it spells them: metric{labels}."""
-    bare = re.sub(r"\b(by|on|without) \([^)]*\)|\[[^]]*\]", "", expression)
-    found = re.findall(r"\b([a-z_]\w*)\b(?!\s*\()(\{[^}]*\})?", bare)
-    return {name + labels for name, labels in found if name not in ("and", "or", "unless", "offset")}
+SHOWN = expressions(OBSERVE / "grafana-dashboard.json")
 
 
 def test_every_part_is_scraped(scraped: Prometheus) -> None:
@@ -96,11 +56,11 @@ def test_the_alerts_and_the_dashboard_name_only_what_is_there(scraped: Prometheu
     visitor.add("n")  # without a visitor the servers have no series
     counted = {"match[]": 'hopproof_requests_total{route="/api/session/counters/<key>"}'}
     until(lambda: scraped.ask("series", **counted), "the visitor's request")
-    alerts = [rule["query"] for group in scraped.ask("rules")["groups"] for rule in group["rules"]]
+    alerts = scraped.alerts()
     asked = {selector for expression in SHOWN + alerts for selector in selectors(expression)}
     assert len(alerts) == 12
     assert len(asked) >= 15, asked
-    assert [each for each in sorted(asked) if not scraped.ask("series", **{"match[]": each})] == []
+    assert scraped.missing(asked) == []
 
 
 def test_every_expression_of_the_dashboard_is_promql(scraped: Prometheus) -> None:
@@ -163,10 +123,14 @@ def test_without_a_table_the_crawler_says_so_and_stays(
 
 
 def test_each_alert_fires_when_it_should_and_not_before(deployment: Deployment) -> None:
-    mounts = {str(OBSERVE): "/etc/hopproof", str(ROOT / "tests/integration"): "/tests"}
+    mounts = {
+        str(OBSERVE): "/etc/hopproof",
+        str(ROOT / "infra/group"): "/etc/hopproof-group",
+        str(ROOT / "tests/integration"): "/tests",
+    }
     for command in (
         ["check", "config", "/etc/hopproof/prometheus.yml"],
-        ["test", "rules", "/tests/test_alerts.yml"],
+        ["test", "rules", "/tests/test_alerts.yml", "/tests/test_group_alerts.yml"],
     ):
         deployment.docker.containers.run(
             os.environ["PROMETHEUS_IMAGE"],

@@ -1,16 +1,19 @@
-"""The steps of the keeper of a group after what the members say: decide() of infra/group/keep.py."""
+"""The keeper of a group, infra/group/keep.py: its steps after what the members say, and its metrics."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import pymysql
 import pytest
+from prometheus_client import CollectorRegistry
 
-from keep import Keeper, Seen, Step, bootstrap, decide
+from keep import Keeper, Member, Seen, Step, bootstrap, decide
 
 OURS = "group-a"
+T = TypeVar("T")
 
 
 def said(state: str = "OFFLINE", gtids: str = "1", group: str = OURS, **more: bool) -> Seen:
@@ -149,6 +152,9 @@ class FakeMember:
         changes, others = map(str, parameters)
         return [{"fits": set(changes) <= set(others)}]
 
+    def waiting(self) -> dict[str, int]:
+        return {}
+
     def prepare(self, group: str) -> None:
         self.done.append("prepare")
 
@@ -217,3 +223,130 @@ def test_a_decision_by_hand_makes_one_member_the_first(capsys: pytest.CaptureFix
     bootstrap(keeper, "db-2")
     assert done == {"db-1": [], "db-2": ["bootstrap"], "db-3": []}
     assert "db-2 is the primary" in capsys.readouterr().out
+
+
+class Told(Member):
+    """A member with words of its own in the place of a server; None: it does not answer."""
+
+    def __init__(self, name: str, said: Seen | None) -> None:
+        super().__init__(name)
+        self.said = said
+        self.in_queue: dict[str, int] | None = {"certify": 0, "apply": 0}
+
+    def look(self) -> Seen:
+        return _answer(self.said)
+
+    def waiting(self) -> dict[str, int]:
+        return _answer(self.in_queue)
+
+    def query(self, statement: str, *parameters: object, seconds: float = 3) -> list[dict[str, Any]]:
+        return [{"fits": True}]
+
+
+def _answer(known: T | None) -> T:
+    if known is None:
+        raise pymysql.err.OperationalError(2013, "Lost connection")
+    return known
+
+
+class Looked:
+    """A keeper of members with these words, and its metrics as Prometheus gets them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **seen: Seen | None) -> None:
+        monkeypatch.setattr("keep.secret", lambda name: name)
+        self.members = {
+            name: Told(name, seen.get(name.replace("-", "_"))) for name in ("db-1", "db-2", "db-3")
+        }
+        self.keeper = Keeper(self.members)
+        self._registry = CollectorRegistry()
+        self._registry.register(self.keeper.metrics)
+
+    def again(self, **seen: Seen | None) -> None:
+        for name, said in seen.items():
+            self.members[name.replace("_", "-")].said = said
+        self.keeper.once()
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self._registry.get_sample_value(f"hopproof_group_{name}", labels)
+
+    def states(self) -> dict[str, str]:
+        return {
+            sample.labels["member"]: sample.labels["state"]
+            for metric in self._registry.collect()
+            for sample in metric.samples
+            if sample.name == "hopproof_group_member" and sample.value
+        }
+
+
+def test_each_member_has_one_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = Looked(monkeypatch, db_1=PRIMARY, db_2=SECONDARY)
+    looked.again()
+    assert looked.states() == {"db-1": "primary", "db-2": "secondary", "db-3": "silent"}
+    looked.again(db_2=said("ONLINE", is_shut=True), db_3=said("RECOVERING"))
+    assert looked.states() == {"db-1": "primary", "db-2": "recovering", "db-3": "recovering"}
+    # Cut off from the others it still calls itself the primary.
+    looked.again(db_1=said("ONLINE", is_primary=True, sees_majority=False), db_2=PRIMARY, db_3=said("ERROR"))
+    assert looked.states() == {"db-1": "outside", "db-2": "primary", "db-3": "outside"}
+
+
+def test_a_change_of_the_primary_is_counted_once_and_the_first_one_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = Looked(monkeypatch, db_1=said(), db_2=said(), db_3=said())
+    assert looked.value("primary_changes_total") == 0
+    counted = []
+    looks: list[dict[str, Seen | None]] = [
+        {},
+        {"db_1": PRIMARY, "db_2": SECONDARY, "db_3": SECONDARY},
+        {"db_1": None},
+        {"db_2": PRIMARY},
+        {},
+        {"db_1": PRIMARY},  # two for a moment
+        {"db_2": SECONDARY},
+    ]
+    for seen in looks:
+        looked.again(**seen)
+        counted.append(looked.value("primary_changes_total"))
+    assert counted == [0, 0, 0, 1, 1, 1, 2]
+
+
+def test_a_refusal_is_told_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = Looked(monkeypatch, db_1=said(), db_3=said())
+    told = []
+    looks: list[dict[str, Seen | None]] = [{}, {"db_1": PRIMARY}, {"db_1": None, "db_3": None}]
+    for seen in looks:
+        looked.again(**seen)
+        told.append(looked.value("needs_decision"))
+    assert told == [1, 0, 0]
+
+
+def test_the_queues_of_a_member_that_is_silent_are_not_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = Looked(monkeypatch, db_1=PRIMARY, db_2=SECONDARY)
+    looked.members["db-1"].in_queue = {"certify": 3, "apply": 0}
+    looked.members["db-2"].in_queue = None
+    looked.again()
+    assert looked.value("waiting_transactions", member="db-1", queue="certify") == 3
+    assert looked.value("waiting_transactions", member="db-1", queue="apply") == 0
+    assert looked.value("waiting_transactions", member="db-2", queue="apply") is None
+    assert looked.states()["db-2"] == "secondary"
+
+
+def test_a_look_without_an_answer_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = Looked(monkeypatch)
+    assert looked.value("last_look_timestamp_seconds") is None
+    monkeypatch.setattr("group_metrics.time.time", lambda: 1_800_000_000.0)
+    looked.again()
+    assert looked.value("last_look_timestamp_seconds") == 1_800_000_000
+    assert set(looked.states().values()) == {"silent"}
+
+
+def test_a_look_counts_although_its_step_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = Looked(monkeypatch, db_1=PRIMARY, db_2=said(), db_3=SECONDARY)
+
+    def fails(*, first: bool = False) -> None:
+        raise pymysql.err.OperationalError(3092, "The server is not configured properly")
+
+    monkeypatch.setattr(looked.members["db-2"], "join", fails)
+    with pytest.raises(pymysql.err.OperationalError):
+        looked.again()
+    assert looked.states() == {"db-1": "primary", "db-2": "outside", "db-3": "secondary"}
