@@ -1,7 +1,7 @@
 # Every verb. Plain `make` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help up down clean logs ps sessions deploy scale reload update move-database group-bootstrap loadtest loadtest-ui \
-  dev verify lint test fuzz compare screenshots bench bench-scale check-kubernetes lock
+  dev verify verify-swarm lint test fuzz compare screenshots bench bench-scale check-kubernetes lock
 
 ##@ Run
 up: ## Set up what is missing and start everything (3 min on a bare machine, 10 s afterwards)
@@ -58,6 +58,9 @@ dev: ## Run one server on the memory handler, with reload and without an engine:
 verify: ## Judge every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= (8 min)
 	@tests/verify/run
 
+verify-swarm: ## Break a swarm of three engines in containers while visitors count, and remove it: SABOTEUR= (5 min)
+	@infra/swarm/verify
+
 lint: ## Check without running anything: code, types, scripts, workflow, words, links, Compose file (10 s)
 	@tests/lint
 
@@ -70,7 +73,7 @@ fuzz: ## Try requests, bytes, settings and rows that nobody thought of: MINUTES=
 compare: ## Show the writes that other session stores lose: reports/compare.html (7 min)
 	@loadtests/rivals/run
 
-bench: ## Measure the speed of ours and other session stores, side by side: SYSTEMS= ROUNDS= (20 min)
+bench: ## Measure the speed of ours and other session stores, side by side: SYSTEMS= ROUNDS= (25 min)
 	@loadtests/bench/run
 
 bench-scale: ## Measure the cost of a large table, and of cleaning it: SESSIONS=1000000 REQUESTS=1000000 (1 h)
@@ -87,4 +90,4 @@ lock: ## Pin the newest versions that the requirements.in allow (needs uv)
 
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

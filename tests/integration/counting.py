@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from verify.deployment import Deployment, until
+from verify.deployment import Stack, until
 from verify.visitor import Answer, Visitor
 
 VISITORS = 6
@@ -16,7 +16,7 @@ LIMIT_S = 240
 class CountingVisitors:
     """Visitors who count, each on a counter of their own, until they are told to stop."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Stack) -> None:
         self.visitors = [deployment.visitor() for _ in range(VISITORS)]
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._count, args=(v,)) for v in self.visitors]
