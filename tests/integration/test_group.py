@@ -67,6 +67,22 @@ def test_another_database_beside_the_sessions_is_refused_with_what_to_type(deplo
     assert deployment.has_whole_group()
 
 
+def test_a_move_removes_no_volume_that_it_has_not_compared(deployment: Deployment) -> None:
+    volume = deployment.docker.volumes.create(f"{deployment.project}_db")
+    try:
+        refused = deployment.script("infra/group/move", fails=True, DB="single")
+        assert f"docker volume rm {volume.name}" in refused.stderr
+        volume.reload()
+        assert deployment.has_whole_group()
+    finally:
+        volume.remove()
+
+
+def test_a_move_to_where_the_sessions_are_is_refused(deployment: Deployment) -> None:
+    refused = deployment.script("infra/group/move", fails=True, DB="group")
+    assert "are in a database of the kind DB=group already" in refused.stderr
+
+
 def test_members_and_clients_come_by_tls_and_the_check_sees_one_view(deployment: Deployment) -> None:
     users = deployment.sql(
         "SELECT user, ssl_type FROM mysql.user WHERE host = '%' AND user != 'root' ORDER BY user"
