@@ -13,7 +13,7 @@ from generated import section_in
 from verify import page, publishing
 from verify.evidence import Run, Violation
 from verify.faults import FAULTS, at_hand
-from verify.guarantees import GUARANTEES, NOT_APPLICABLE, SABOTEURS, spoken
+from verify.guarantees import GUARANTEES, SABOTEURS, spoken
 from verify.history import Operation
 from verify.trial import Trial
 from verify.verdict import Cell
@@ -52,12 +52,12 @@ def cells(*changed: Cell, faults: Iterable[str] = USUAL, services: Iterable[str]
     """All pairs of a stack with these services, held but for the changed ones."""
     by_pair = {(cell.guarantee, cell.fault): cell for cell in changed}
     said = spoken(GUARANTEES, services)
-    return [by_pair.get((g, f)) or _as_wanted(g, f) for f in faults for g in said]
+    return [by_pair.get((g, f)) or _as_wanted(g, f, services) for f in faults for g in said]
 
 
-def _as_wanted(guarantee: str, fault: str) -> Cell:
-    if reason := NOT_APPLICABLE.get((guarantee, fault)):
-        return Cell(guarantee, fault, "n/a", reason=reason)
+def _as_wanted(guarantee: str, fault: str, services: Iterable[str]) -> Cell:
+    if publishing.is_without_meaning(guarantee, fault, services):
+        return Cell(guarantee, fault, "n/a", reason="a reason")
     return Cell(guarantee, fault, "held", 1200, 3, 1, 3, 800, "it was struck", 4.0, 0.43, 1.5)
 
 
@@ -207,10 +207,7 @@ def test_the_section_of_a_stack_with_something_more_has_rows_for_what_that_suffe
 def assert_rows(section: str, faults: Iterable[str], services: Iterable[str] = ()) -> None:
     for name in faults:
         fault = FAULTS[name]
-        g7 = "–" if ("G7", name) in NOT_APPLICABLE else "✓"
-        g10 = "–" if ("G10", name) in NOT_APPLICABLE else "✓"
-        verdicts = f"✓ | ✓ | ✓ | ✓ | ✓ | ✓ | {g7} | ✓ | ✓ | {g10}"
-        if "G11" in spoken(GUARANTEES, services):
-            verdicts += " | –" if ("G11", name) in NOT_APPLICABLE else " | ✓"
+        said = spoken(GUARANTEES, services)
+        verdicts = " | ".join("–" if publishing.is_without_meaning(g, name, services) else "✓" for g in said)
         row = f"| {fault.title} | {verdicts} | 1,200 | 3 | 1 | 4.0 s | 0.43 s | 1.5 s |"
         assert row in section

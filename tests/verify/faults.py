@@ -170,6 +170,14 @@ FAULTS = {
 }
 
 
+def budget_counts(name: str, services: Iterable[str]) -> bool:
+    """Say whether the cost of a fault is judged on a stack with these services.
+
+    The budgets were made for one database. Three share the cores with all else: only their own faults count.
+    """
+    return "keeper" not in services or FAULTS[name].needs == "keeper"
+
+
 def at_hand(names: Iterable[str], services: Iterable[str]) -> list[str]:
     """Return the faults that can be struck on a stack with these services, in order."""
     there = set(services)

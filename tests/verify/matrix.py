@@ -10,13 +10,12 @@ from pathlib import Path
 
 from verify import history, page
 from verify.deployment import ROOT, Stack
-from verify.faults import FAULTS
+from verify.faults import FAULTS, budget_counts
 from verify.felt import felt
 from verify.guarantees import GUARANTEES
 from verify.trial import FULL, Trial, strike
 from verify.verdict import Cell, column
 
-# A group has three databases where the budgets were made for one.
 SHARED_CORES = "three databases share the cores of this machine"
 # A machine on which visitors wait longer without any fault is too slow to judge what a fault costs.
 CALM_WAIT_S = 0.5
@@ -30,10 +29,11 @@ def fill(
     cells: list[Cell] = []
     trials: dict[str, Trial] = {}
     pace = FULL
-    is_group = "keeper" in stack.services
+    services = stack.services
     for name in faults:
-        judges = not is_group or FAULTS[name].needs == "keeper"
-        own = pace if judges else replace(pace, unjudged=pace.unjudged or SHARED_CORES)
+        own = pace
+        if not budget_counts(name, services):
+            own = replace(pace, unjudged=pace.unjudged or SHARED_CORES)
         trial = trials[name] = strike(stack, FAULTS[name], f"{seed} {name}", own)
         history.write(trial.run.history, REPORTS / f"history-{name}.jsonl")
         found = column(name, FAULTS[name], trial, guarantees)

@@ -14,7 +14,7 @@ from typing import Any
 
 from generated import replace_section, section
 from verify.deployment import ROOT
-from verify.faults import FAULTS, at_hand
+from verify.faults import FAULTS, at_hand, budget_counts
 from verify.guarantees import GUARANTEES, NOT_APPLICABLE, spoken
 from verify.verdict import SYMBOLS, Cell, number
 
@@ -113,7 +113,7 @@ def unfit(measured: Mapping[str, Any]) -> list[str]:
     """Return the reasons against publishing these cells: missing, left over, broken or void."""
     services = _services(measured)
     faults, said = at_hand(FAULTS, services), spoken(GUARANTEES, services)
-    wanted = {(g, f): "n/a" if (g, f) in NOT_APPLICABLE else "held" for g in said for f in faults}
+    wanted = {(g, f): "n/a" if is_without_meaning(g, f, services) else "held" for g in said for f in faults}
     found = {(cell["guarantee"], cell["fault"]): cell["verdict"] for cell in measured["cells"]}
     return [
         f"{guarantee} under {fault}: {found.get((guarantee, fault), 'missing')}, "
@@ -121,6 +121,12 @@ def unfit(measured: Mapping[str, Any]) -> list[str]:
         for guarantee, fault in wanted.keys() | found.keys()
         if found.get((guarantee, fault)) != wanted.get((guarantee, fault))
     ]
+
+
+def is_without_meaning(guarantee: str, fault: str, services: Iterable[str]) -> bool:
+    """Say whether a cell has to be n/a in a whole run on a stack with these services."""
+    is_uncounted = guarantee == "G10" and not budget_counts(fault, services)
+    return is_uncounted or (guarantee, fault) in NOT_APPLICABLE
 
 
 def publish() -> None:

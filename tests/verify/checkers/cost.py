@@ -18,16 +18,12 @@ def a_fault_costs_no_more_than_its_budget(run: Run) -> list[Violation]:
     if budget.lost_s is not None and cost.service_lost_s > budget.lost_s:
         words = f"{cost.service_lost_s:.1f} s of service were lost, {budget.lost_s} s are allowed"
         found.append(Violation(words, ()))
-    if budget.late_s is not None:
-        end = run.back + round(budget.late_s * 1e9)
+    for limit_s, since, words in (
+        (budget.late_s, run.back, "everything answers again"),
+        (budget.again_s, run.struck, "the strike"),
+    ):
+        end = since + round((limit_s or 0) * 1e9)
         late = [o for o in run.history if not_as_asked(o) and o.completed > end]
-        if late:
-            words = f"not as asked later than {budget.late_s} s after everything answers again"
-            found.append(Violation(words, tuple(late)))
-    if budget.again_s is not None:
-        end = run.struck + round(budget.again_s * 1e9)
-        late = [o for o in run.history if not_as_asked(o) and o.completed > end]
-        if late:
-            words = f"not as asked later than {budget.again_s} s after the strike"
-            found.append(Violation(words, tuple(late)))
+        if limit_s is not None and late:
+            found.append(Violation(f"not as asked later than {limit_s} s after {words}", tuple(late)))
     return found
