@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 LISTED = dict(re.findall(r"^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 COMPOSE_FILES = [ROOT / "docker-compose.yml", *sorted(ROOT.glob("infra/*/*.yml"))]
 COMPOSE = "".join(path.read_text() for path in COMPOSE_FILES)
-# Not settings: chosen by infra/bare/images/ensure, by Compose, and by the tests.
+# Not settings: chosen by infra/bare/images/ensure, by Compose, by infra/swarm/deploy, and by the tests.
 NOT_SETTINGS = {
     "PYTHON_IMAGE",
     "HAPROXY_IMAGE",
@@ -25,6 +25,11 @@ NOT_SETTINGS = {
     "FRAMEWORKS",
     "COMPOSE_PROJECT_NAME",
     "HOPPROOF_STATE",
+    "LOADBALANCER_SUM",
+    "MYSQL_SUM",
+    "SCHEMA_SUM",
+    "STACK",
+    "WEB_IMAGE",
 }
 
 
