@@ -38,6 +38,12 @@ sweep() {
       --format '{{.Label "com.docker.compose.project"}}' | grep "^hopproof-test-$run-" | sort -u); do
     docker compose --project-name "$project" down --volumes --timeout 1 >/dev/null 2>&1 || true
   done
+  # What a deployment has left that changed its kind of database: Compose knows it no more.
+  for project in $(docker network ls --format '{{.Label "com.docker.compose.project"}}' | grep "^hopproof-test-$run-" | sort -u); do
+    for kind in network volume; do
+      docker "$kind" ls --quiet --filter "label=com.docker.compose.project=$project" | xargs -r docker "$kind" rm >/dev/null 2>&1 || true
+    done
+  done
   left=$(docker ps --all --quiet --filter "label=hopproof.test=$run") || true
   # shellcheck disable=SC2086  # a list of ids
   [ -z "$left" ] || docker rm --force --volumes $left >/dev/null

@@ -191,3 +191,4 @@ def test_no_session_is_lost_on_the_way_back(moved: tuple[Deployment, Visitor]) -
     stack.script("infra/group/move", DB="single")
     assert visitor.show().body["data"] == {"cart": ["Sencha", "茶"]}
     assert stack.services.isdisjoint(MEMBERS)
+    assert stack.docker.networks.list(names=[f"{stack.project}_peers"]) == []
