@@ -38,7 +38,7 @@ sweep() {
       --format '{{.Label "com.docker.compose.project"}}' | grep "^hopproof-test-$run-" | sort -u); do
     docker compose --project-name "$project" down --volumes --timeout 1 >/dev/null 2>&1 || true
   done
-  # What a deployment has left that changed its kind of database: Compose knows it no more.
+  # Networks and volumes of a deployment that changed its kind of database: Compose knows them no more.
   for project in $(docker network ls --format '{{.Label "com.docker.compose.project"}}' | grep "^hopproof-test-$run-" | sort -u); do
     for kind in network volume; do
       docker "$kind" ls --quiet --filter "label=com.docker.compose.project=$project" | xargs -r docker "$kind" rm >/dev/null 2>&1 || true
