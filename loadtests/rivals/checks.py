@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from rivals.stores import Store
 from verify.deployment import Deployment, ask_every_server, until
 from verify.inside import run_inside
 from verify.visitor import Answer, Visitor
@@ -45,23 +46,6 @@ MALFORMED = [
         "session=\xff",
     ),
 ]
-
-
-@dataclass(frozen=True)
-class Store:
-    """Where a store keeps its sessions: in tables, or in Valkey, all of it.
-
-    age: the SQL that makes all of them expire; in Valkey they are told to.
-    """
-
-    tables: tuple[str, ...] = ()
-    age: tuple[str, ...] = ()
-    never_ages: str = ""
-    version_of: str = ""
-
-    @property
-    def service(self) -> str:
-        return "db" if self.tables else "valkey"
 
 
 @dataclass(frozen=True)

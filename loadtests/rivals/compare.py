@@ -16,34 +16,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rivals.checks import SERVERS, Checks, Store
+from rivals.checks import SERVERS, Checks
+from rivals.stores import STORES
 from rivals.table import CHECKS, REPORT, cell, html
-from rivals.versions import python_version
 from verify.deployment import ROOT, Deployment, until
-
-_DJANGO = "UPDATE stores.django_session SET expire_date = NOW() - INTERVAL 1 DAY"
-STORES = {
-    "hopproof": Store(("sessions",), ("UPDATE sessions SET expires_at = UNIX_TIMESTAMP()",)),
-    "classic": Store(("stores.sessions",), ("UPDATE stores.sessions SET access = UNIX_TIMESTAMP() - 86400",)),
-    "flask-session": Store(
-        ("stores.sessions",),
-        ("UPDATE stores.sessions SET expiry = NOW() - INTERVAL 1 DAY",),
-        version_of="flask-session",
-    ),
-    "django-db": Store(("stores.django_session",), (_DJANGO,), version_of="django"),
-    "django-cached-db": Store(
-        ("stores.django_session", "stores.django_cache"),
-        (_DJANGO, "UPDATE stores.django_cache SET expires = NOW() - INTERVAL 1 DAY"),
-        version_of="django",
-    ),
-    "beaker": Store(
-        ("stores.beaker_cache",),
-        never_ages="the expiry is inside the serialised session, out of the reach of SQL",
-        version_of="beaker",
-    ),
-    "flask-session-redis": Store(version_of="flask-session"),
-    "django-redis": Store(version_of="django"),
-}
+from verify.inside import run_inside
 
 
 def main(names: list[str]) -> int:
@@ -57,7 +34,11 @@ def main(names: list[str]) -> int:
         for name in names:
             if name != "hopproof":
                 install(deployment, name)
-            measured["stores"][name] = {"version": version(name), "checks": run(deployment, name)}
+            measured["stores"][name] = {
+                "language": STORES[name].language,
+                "version": version(deployment, name),
+                "checks": run(deployment, name),
+            }
         measured["database"] = f"MySQL {deployment.sql('SELECT VERSION()')[0][0].partition('-')[0]}"
     measured["servers"] = SERVERS
     measured["measured"] = time.strftime("%Y-%m-%d")
@@ -82,11 +63,13 @@ def install(deployment: Deployment, name: str) -> None:
     """Return when all servers run on this store, on an empty database."""
     deployment.sql("DROP DATABASE IF EXISTS stores")
     deployment.sql("CREATE DATABASE stores CHARACTER SET utf8mb4")
-    with deployment.overlaid("loadtests/rivals/compose.yml", PEER=name):
-        if STORES[name].service == "valkey":
+    store = STORES[name]
+    with deployment.overlaid("loadtests/rivals/compose.yml", PEER=name, RIVAL=store.image):
+        if store.service == "valkey":
             deployment.script("infra/compose", "up", "--detach", "--no-deps", "--force-recreate", "valkey")
-        create_tables = ("web", "python", "-m", "rivals.wsgi")
-        deployment.script("infra/compose", "run", "--rm", "--no-deps", "-T", *create_tables)
+        if store.creates_tables:
+            once = ("run", "--rm", "--no-deps", "-T", "web", *store.creates_tables)
+            deployment.script("infra/compose", *once)
         # No visitor is served meanwhile, so no request is waited for.
         deployment.script("infra/compose", "up", "--detach", "--wait", "--no-deps", "--timeout", "0", "web")
     deployment.wait_for_servers(SERVERS)
@@ -112,9 +95,13 @@ def run(deployment: Deployment, name: str) -> dict[str, Any]:
     return found
 
 
-def version(name: str) -> str:
-    package = STORES[name].version_of
-    return python_version(package) if package else ""
+def version(deployment: Deployment, name: str) -> str:
+    asks = STORES[name].asks_version
+    if not asks:
+        return ""
+    code, said = run_inside(deployment.containers("web")[0], list(asks))
+    assert code == 0, said
+    return said.strip()
 
 
 def verdict(stores: dict[str, Any]) -> int:
@@ -128,5 +115,15 @@ def verdict(stores: dict[str, Any]) -> int:
     return 0
 
 
+def chosen(names: list[str]) -> list[str]:
+    """Return the names of the stores, of all if none is given. Ends the program for one that there is not."""
+    if unknown := [name for name in names if name not in STORES]:
+        raise SystemExit(f"compare: there is no {' and no '.join(unknown)}\n    stores: {' '.join(STORES)}")
+    return names or list(STORES)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:] or list(STORES)))
+    if sys.argv[1:2] == ["--images"]:
+        print(*sorted({STORES[name].image for name in chosen(sys.argv[2:]) if name != "hopproof"}))
+    else:
+        sys.exit(main(chosen(sys.argv[1:])))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from generated import replace_section, section
+from rivals.stores import STORES
 
 ROOT = Path(__file__).parents[2]
 MEASURED = Path(__file__).parent / "measured.json"
@@ -53,36 +54,6 @@ CHECKS: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 
-TITLES = {
-    "hopproof": "Hopproof",
-    "classic": "six functions of the PHP tutorials",
-    "flask-session": "Flask-Session{version}, SQLAlchemy",
-    "django-db": "Django{version}, db",
-    "django-cached-db": "Django{version}, cached_db",
-    "beaker": "Beaker{version}, ext:database",
-    "flask-session-redis": "Flask-Session{version}, Redis",
-    "django-redis": "Django{version}, cache in Redis",
-}
-
-BETTER = {
-    "classic": "`session.use_strict_mode=1` with a `validate_sid` callback; a read that raises when it "
-    "failed, and asks for `access`; `GET_LOCK` from read to write, which makes a visitor's tabs wait for "
-    "each other.",
-    "flask-session": "no setting makes its save a merge, or keeps it from inserting what a logout has "
-    "deleted. Keep what two tabs may change in a table of your own.",
-    "django-db": "a middleware around SessionMiddleware that holds `transaction.atomic()` and the session's "
-    "row, by `select_for_update()`, for the whole request: 0 of 199 increments lost, tried. Two tabs then "
-    "wait for each other, and a change that waited for a login still logs the visitor out.",
-    "django-cached-db": "what outlives a logout is the cache's entry, set after the row was written. "
-    "Take db where that matters; then as there.",
-    "beaker": "`session.save_accessed_time=False`, which excludes a timeout: reads no longer undo changes, "
-    "tried. `session.namespace.remove()` before `regenerate_id()`: the old id is dead, tried. Its locks "
-    "(`lock_dir`) are held during a load or a save, not between them, and on one machine only.",
-    "flask-session-redis": "as on SQLAlchemy; Valkey with `appendonly yes` and `appendfsync always` writes "
-    "before it acknowledges.",
-    "django-redis": "Valkey as for Flask-Session. Take db where two tabs may change one session.",
-}
-
 INTRO = """\
 Each store ran behind the same balancer and database ({servers} servers, {database}), asked by the same
 visitors, and set up as its documentation says ([`loadtests/rivals/`](../loadtests/rivals/)). `make compare`
@@ -90,7 +61,7 @@ measures again. How often a race is lost depends on the machine; whether it can 
 
 
 def title(store: str, version: str = "") -> str:
-    return TITLES[store].format(version=f" {version}" if version else "")
+    return STORES[store].title.format(version=f" {version}" if version else "")
 
 
 def cell(check: dict[str, Any], word: str) -> str:
@@ -126,7 +97,7 @@ def markdown(measured: dict[str, Any]) -> str:
             lines.append(f"| {words} | " + " | ".join(cells) + " |")
     lines += ["", *(f"{note}." for note in notes(measured))]
     lines += ["", "## How each could do better", ""]
-    lines += [f"- {title(name)}: {advice}" for name, advice in BETTER.items()]
+    lines += [f"- {title(name)}: {STORES[name].better}" for name in stores if STORES[name].better]
     return section(SECTION, lines)
 
 
@@ -172,7 +143,9 @@ def html(measured: dict[str, Any]) -> str:
             cells = "".join(_td(store["checks"][check], word) for store in stores.values())
             rows.append(f'<tr><th scope="row">{escape(words)}</th>{cells}</tr>')
     better = "".join(
-        f"<li><b>{escape(title(name))}</b>: {_code(advice)}</li>" for name, advice in BETTER.items()
+        f"<li><b>{escape(title(name))}</b>: {_code(STORES[name].better)}</li>"
+        for name in stores
+        if STORES[name].better
     )
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">

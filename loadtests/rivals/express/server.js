@@ -1,4 +1,4 @@
-// The probe API, as far as the benchmark speaks it, on express-session and the store named by STORE.
+// The probe API, as far as the benchmark speaks it, on express-session and the store named by PEER.
 // resave and saveUninitialized as express-session's documentation recommends; each store with its defaults,
 // so a read extends the expiry (a touch), and tables are made by themselves.
 // ../probe.py is the same for Python's stores.
@@ -50,7 +50,7 @@ const stores = {
 };
 
 async function serve() {
-  const store = await stores[process.env.STORE]();
+  const store = await stores[process.env.PEER]();
   const app = express();
   app.disable('etag'); // Useless for an answer that is not stored.
   app.disable('x-powered-by');
