@@ -1,6 +1,6 @@
 """The stores that are compared: where each keeps its sessions, and what it needs to do better.
 
-A store is an image on port 8000 that speaks the probe API (probe.py). PEER, a variable, names the store to it.
+A store is an image on port 8000 that speaks the probe API (probe.py). PEER names the store to it.
 """
 
 from __future__ import annotations
