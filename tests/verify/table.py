@@ -27,7 +27,8 @@ def count(stack: Stack, condition: str) -> int:
 
 def expire(stack: Stack, session_id: str) -> bool:
     """End the life of a session now. Return False if the database did not answer."""
-    # Not a second ago: a session made in this second would expire before it began, which the row contract forbids.
+    # Not a second ago: a session made in this second would have expired before it began, and the row
+    # contract forbids that.
     return stack.runs_sql(
         "UPDATE sessions SET expires_at = UNIX_TIMESTAMP() "
         f"WHERE id = UNHEX(SHA2('{session_id}', 256)) AND data IS NOT NULL"
