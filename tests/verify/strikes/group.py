@@ -105,7 +105,7 @@ def primary_cut_off(stack: Stack) -> Iterator[str]:
         with cut_off as evidence:
             yield evidence
     finally:
-        # The network came back on a new interface, which gets the waits of the compose file at the next start.
+        # The network came back on a new interface, which gets the waits of compose.yml at the next start.
         # Without them the member waits for 11 s when another one dies, and is taken for dead itself.
         with _whole_afterwards(stack):
             stack.container(old).restart()
