@@ -51,7 +51,12 @@ def test_what_comes_late_after_everything_answers_again_is_told(at: float, allow
 @pytest.mark.parametrize(("at", "allowed"), [(24.9, True), (25.1, False)])
 def test_what_comes_late_after_the_strike_is_told(at: float, allowed: bool) -> None:
     late = me.read(at=(at - 0.1, at), status=503, server="web-a")
-    assert (found(of(Budget(again_s=15), late)) == []) == allowed
+    assert (found(replace(of(Budget(again_s=15), late), healed=26 * S)) == []) == allowed
+
+
+def test_the_return_of_what_was_struck_may_disturb_once_more() -> None:
+    late = me.read(at=(25, 25.1), status=503, server="web-a")
+    assert found(replace(of(Budget(again_s=15), late), healed=24 * S)) == []
 
 
 def verdict_of(fault: str, told: Run, unjudged: str | None = None) -> tuple[str, str | None]:

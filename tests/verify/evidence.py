@@ -12,7 +12,8 @@ class Budget:
     """The most that a fault may cost visitors, in seconds; None: any.
 
     wait_s: the longest wait. lost_s: the service lost. late_s: until the last answer that was not as asked,
-    from the moment on at which the part that was away answers again; again_s: the same from the strike on.
+    from the moment on at which the part that was away answers again; again_s: the same from the strike on, of
+    operations that began before the repair.
     """
 
     wait_s: float | None = None

@@ -86,8 +86,9 @@ def _of_group(fault: Fault) -> Fault:
 
 
 def _taken_over(title: str, strike: Strike) -> Fault:
-    """Return a fault that another primary ends: visitors get 503 until then, and none afterwards."""
-    return _of_group(replace(_outage(title, strike, 16), heals_itself=True, budget=Budget(again_s=15)))
+    """Return a fault that another primary ends. The old one's return may refuse writes once more."""
+    budget = Budget(again_s=15, late_s=1)
+    return _of_group(replace(_outage(title, strike, 20), heals_itself=True, budget=budget))
 
 
 def _of_memcached(title: str, strike: Strike, hold_s: float = 3) -> Fault:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from verify.evidence import Run, Violation
 from verify.felt import felt
 from verify.history import not_as_asked
@@ -18,12 +20,13 @@ def a_fault_costs_no_more_than_its_budget(run: Run) -> list[Violation]:
     if budget.lost_s is not None and cost.service_lost_s > budget.lost_s:
         words = f"{cost.service_lost_s:.1f} s of service were lost, {budget.lost_s} s are allowed"
         found.append(Violation(words, ()))
-    for limit_s, since, words in (
-        (budget.late_s, run.back, "everything answers again"),
-        (budget.again_s, run.struck, "the strike"),
+    # What is repaired may disturb once more when it comes back; `late_s` limits that.
+    for limit_s, since, until, words in (
+        (budget.late_s, run.back, math.inf, "everything answers again"),
+        (budget.again_s, run.struck, run.healed, "the strike"),
     ):
         end = since + round((limit_s or 0) * 1e9)
-        late = [o for o in run.history if not_as_asked(o) and o.completed > end]
+        late = [o for o in run.history if not_as_asked(o) and o.completed > end and o.invoked < until]
         if limit_s is not None and late:
             found.append(Violation(f"not as asked later than {limit_s} s after {words}", tuple(late)))
     return found
