@@ -107,7 +107,7 @@ def primary_cut_off(stack: Stack) -> Iterator[str]:
     finally:
         # The network came back on a new interface, which gets the waits of compose.yml at the next start.
         # Without them the member waits for 11 s when another one dies, and is taken for dead itself.
-        # Killed, because a member that is asked to stop takes up to a minute, and answers old reads meanwhile.
+        # Killed: a member that is asked to stop takes up to a minute, and answers old reads meanwhile.
         with _whole_afterwards(stack), killed(stack.container(old)):
             pass
 
