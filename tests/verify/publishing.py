@@ -26,7 +26,6 @@ EXTRAS = {
     "memcached": ("CACHE=memcached", "memcached", ["memcached"]),
     "php": ("PROFILES=polyglot", "a PHP server", ["php"]),
     "frameworks": ("PROFILES=frameworks", "a server of another framework", ["flask", "django", "fastapi"]),
-    "group": ("DB=group", "a member of the group or the router", ["keeper"]),
 }
 FIGURES = ("ok", "refused", "unknown", "recovered in", "longest wait", "service lost")
 # Where the figures are kept, by section of the document.
