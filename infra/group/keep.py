@@ -249,6 +249,8 @@ ACCOUNTS = (
     " ON *.* TO repl",
     "CREATE USER IF NOT EXISTS role IDENTIFIED WITH caching_sha2_password BY ''",
     "GRANT SELECT ON performance_schema.replication_group_members TO role",
+    # Of the network. root@localhost comes by the socket, which has no TLS.
+    "ALTER USER root@'%%' REQUIRE SSL",
 )
 
 
