@@ -55,7 +55,7 @@ sessions: ## Look at sessions, end them, clean: make sessions ARGS="list --user 
 dev: ## Run one server on the memory handler, with reload and without an engine: http://127.0.0.1:8000
 	@infra/dev
 
-verify: ## Judge every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= (8 min)
+verify: ## Judge every guarantee under every fault, on the running stack: ONLY= SEED= SABOTEUR= TARGET= (8 min)
 	@tests/verify/run
 
 verify-swarm: ## Break a swarm of three engines in containers while visitors count, and remove it: SABOTEUR= (5 min)
@@ -70,7 +70,7 @@ test: ## Run lint, types, all tests and a short verify, beside a running stack (
 fuzz: ## Try requests, bytes, settings and rows that nobody thought of: MINUTES=10 (10 min)
 	@tests/fuzz/run
 
-compare: ## Show the writes that other session stores lose: reports/compare.html (7 min)
+compare: ## Show the writes that 23 other session stores lose: reports/compare.html (16 min)
 	@loadtests/rivals/run
 
 bench: ## Measure the speed of ours and other session stores, side by side: SYSTEMS= ROUNDS= (25 min)

@@ -653,3 +653,24 @@ def test_a_member_that_stood_still_has_a_moment_to_learn_of_it_and_the_router_no
     story = [acknowledged(2, at=2), read_at(state, 1, at=at, member=member)]
     found = told(primary.a_replaced_primary_answers_nobody, story, healed=9.5 if allowed else 10)
     assert (found == []) == allowed
+
+
+# A deployment that is not ours, and says that a late request takes the cookie away
+
+
+def lenient(check: Callable[[Run], list[Violation]], story: Sequence[Operation]) -> list[str]:
+    return [violation.what for violation in check(replace(run(*story), remembers_the_dead=False))]
+
+
+def test_where_late_requests_are_not_refused_their_cookie_may_change() -> None:
+    assert lenient(the_dead.the_dead_stay_dead, [ended("login"), late("read", cookie="cleared")]) == []
+    assert lenient(strangers.unknown_ids_are_not_adopted, [stranger.read(cookie="cleared")]) == []
+    assert lenient(strangers.unknown_ids_are_not_adopted, [stranger.read(cookie="set")]) == [
+        "reading set a cookie"
+    ]
+
+
+def test_an_adopted_id_is_no_other_visitors_data() -> None:
+    mine = [stranger.add(1, cookie="kept"), stranger.read({"n": 1})]
+    assert told(strangers.nobody_sees_anothers_data, mine) == []
+    assert told(strangers.nobody_sees_anothers_data, mine[1:]) == ["a visitor without a session sees one"]

@@ -42,8 +42,8 @@ def test_an_unknown_saboteur_lists_the_valid_ones(capsys: pytest.CaptureFixture[
 
 
 def test_what_is_not_there_is_not_struck() -> None:
-    assert at_hand(["calm", "memcached-killed"], ["web", "db"]) == ["calm"]
-    assert at_hand(["calm", "memcached-killed"], ["web", "memcached"]) == ["calm", "memcached-killed"]
+    assert at_hand(["calm", "cache-killed"], ["web", "db"]) == ["calm"]
+    assert at_hand(["calm", "cache-killed"], ["web", "memcached"]) == ["calm", "cache-killed"]
 
 
 def test_a_group_is_struck_in_place_of_a_single_database() -> None:

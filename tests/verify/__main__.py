@@ -1,7 +1,8 @@
 """`make verify`: every guarantee under every fault, on the stack that runs here.
 
 Environment: ONLY, names of guarantees and faults (all); SEED (drawn and printed); SABOTEUR, a name
-of guarantees.py. Exit status: 0 all held, 1 something broken, 2 something void, or bad usage.
+of guarantees.py; TARGET, the file of another deployment, which is judged instead. Exit status: 0 all held,
+1 something broken, 2 something void, or bad usage.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from verify.anybody import FAULTS_OF_ANYBODY
 from verify.deployment import Deployment, Stack
 from verify.faults import FAULTS, at_hand
 from verify.guarantees import GUARANTEES, SABOTEURS, spoken
 from verify.matrix import REPORTS, exit_status, fill, write_reports
 from verify.sabotage import sabotage, sabotaged_group
+from verify.target import BadTarget, Target, read
+from verify.trial import Trial
+from verify.verdict import Cell
 
 
 def chosen(only: str, saboteur: str = "") -> tuple[list[str], list[str]]:
@@ -52,8 +57,11 @@ def give_up(*lines: str) -> NoReturn:
 
 
 def main() -> int:
-    saboteur = os.environ.get("SABOTEUR", "")
+    saboteur, file = os.environ.get("SABOTEUR", ""), os.environ.get("TARGET", "")
     guarantees, faults = chosen(os.environ.get("ONLY", ""), saboteur)
+    if saboteur and file:
+        give_up("SABOTEUR breaks a stack of ours, and TARGET is another's: one of them at a time")
+    target = described(file) if file else None
     if sys.argv[1:] == ["--check"]:
         return 0
     # The context managers heal after Ctrl-C (SIGINT) and after the signal of a CI (SIGTERM). Set for both,
@@ -64,6 +72,8 @@ def main() -> int:
     print(f"verify: SEED={seed} repeats this schedule", flush=True)
     if saboteur:
         return find(saboteur, guarantees, faults, seed)
+    if target:
+        return judge_target(target, guarantees, faults, seed)
     stack = Stack(
         os.environ["COMPOSE_PROJECT_NAME"],
         os.environ["HOPPROOF_URL"],
@@ -79,7 +89,7 @@ def main() -> int:
             "try CACHE=memcached, PROFILES=polyglot, PROFILES=frameworks or DB=group in .env, and make up",
         )
     try:
-        cells, trials = fill(stack, guarantees, faults, seed)
+        cells, trials = fill(stack, guarantees, {name: FAULTS[name] for name in faults}, seed)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("verify: interrupted; putting everything back", flush=True)
@@ -87,7 +97,43 @@ def main() -> int:
         stack.wait_for_database()  # Compose gives up at once on a database whose last check found it frozen
         stack.script("infra/up")
         return 130
-    write_reports(cells, trials, seed)
+    return concluded(cells, trials, seed)
+
+
+def described(file: str) -> Target:
+    try:
+        return read(Path(file))
+    except BadTarget as error:
+        give_up(f"TARGET={file}: {error}")
+
+
+def judge_target(target: Target, guarantees: Sequence[str], faults: Sequence[str], seed: str) -> int:
+    """Judge a deployment that is not ours. Return the exit status."""
+    known = [name for name in faults if name in FAULTS_OF_ANYBODY]
+    faults = at_hand(known, target.services, FAULTS_OF_ANYBODY)
+    if not faults:
+        give_up("none of these faults can be struck: the file names no container for them")
+    for said in target.declared():
+        print(f"verify: {said}", flush=True)
+    try:
+        target.check()
+        judged = {name: FAULTS_OF_ANYBODY[name] for name in faults}
+        cells, trials = fill(target, spoken(guarantees, target.services), judged, seed)
+    except BadTarget as error:
+        give_up(str(error))
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print("verify: interrupted; starting again what stands still", flush=True)
+        target.thaw()
+        return 130
+    return concluded(cells, trials, seed, os.environ["TARGET"])
+
+
+def concluded(
+    cells: Sequence[Cell], trials: Mapping[str, Trial], seed: str, target: str | None = None
+) -> int:
+    """Write the reports, and return the exit status."""
+    write_reports(cells, trials, seed, target=target)
     status = exit_status(cells)
     print(f"\nverify: {['all held', 'BROKEN', 'VOID'][status]}; see {REPORTS}/verify.html", flush=True)
     return status
@@ -102,7 +148,8 @@ def find(saboteur: str, guarantees: Sequence[str], faults: Sequence[str], seed: 
         else:
             stack = running.enter_context(Deployment(Path(folder), run))
             running.enter_context(sabotage(stack))(saboteur)
-        cells, trials = fill(stack, spoken(guarantees, stack.services), faults, seed)
+        judged = {name: FAULTS[name] for name in faults}
+        cells, trials = fill(stack, spoken(guarantees, stack.services), judged, seed)
     write_reports(cells, trials, seed, saboteur)
     broken = [cell.guarantee for cell in cells if cell.verdict == "broken"]
     print(f"\nverify: {saboteur} {meant.how} and was to break {meant.breaks}; broken: {' '.join(broken)}")

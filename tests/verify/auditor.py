@@ -1,4 +1,7 @@
-"""Looks into the table, which no visitor can: plants rows, lets cleaners run, and counts what is left."""
+"""Looks into the table, which no visitor can: plants rows, lets cleaners run, and counts what is left.
+
+In a deployment that is not ours it counts rows at most, where the file says how.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any
@@ -18,7 +22,9 @@ from typing import Any
 from verify.deployment import Stack
 from verify.history import Operation, Recorder
 from verify.inside import run_inside
+from verify.subject import Subject
 from verify.table import count, plant, uproot
+from verify.target import Target
 
 PLANTED_ROWS = 300
 PROBE = Path(__file__).with_name("member_probe.py").read_text()
@@ -35,11 +41,27 @@ with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True, env=soon)
 
 
 class Auditor:
-    """Records the rows found and the rows expected, as operations for the checkers."""
+    """Records the rows found and the rows expected, as operations for the checkers. Here: none."""
 
-    def __init__(self, stack: Stack, recorder: Recorder) -> None:
-        self._stack = stack
+    def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
+
+    def plant_rows(self) -> str:
+        """Insert rows that have expired, and rows that live on. Return the beginning of their names."""
+        return ""
+
+    def reading_at_each_member(self) -> AbstractContextManager[None]:
+        """Record what each member of a group of databases answers meanwhile."""
+        return contextlib.nullcontext()
+
+    def clean_twice_at_once(self, planted: str) -> None:
+        """Let two cleaners run, and count the planted rows that are left."""
+
+    def count_rows_around_reading(self, seed: str) -> None:
+        """Count the new rows, read without an id and with ids that no visitor was given, and count again."""
+
+    def count_rows_of_forged(self, forged_ids: list[str]) -> None:
+        """Count the rows under ids that no visitor was given."""
 
     def _record(self, act: str, expected: int, find: Callable[[], int]) -> None:
         began = time.monotonic_ns()
@@ -54,12 +76,17 @@ class Auditor:
             )
         )  # fmt: skip
 
+
+class StackAuditor(Auditor):
+    """The auditor of a stack of ours."""
+
+    def __init__(self, stack: Stack, recorder: Recorder) -> None:
+        super().__init__(recorder)
+        self._stack = stack
+
     @contextlib.contextmanager
     def reading_at_each_member(self) -> Iterator[None]:
-        """Count in a session of its own, and record what each member of a group answers about it meanwhile.
-
-        Does nothing with a single database.
-        """
+        """Count in a session of its own, and record what each member of a group answers about it."""
         keepers = self._stack.containers("keeper")
         if not keepers:
             yield
@@ -100,14 +127,12 @@ class Auditor:
             )
 
     def plant_rows(self) -> str:
-        """Insert rows that expired a second ago, and rows that live for half an idle timeout more."""
         name = secrets.token_hex(5)
         plant(self._stack, f"{name}-old", "UNIX_TIMESTAMP() - 1", PLANTED_ROWS)
         plant(self._stack, f"{name}-new", "UNIX_TIMESTAMP() + 900", PLANTED_ROWS)
         return name
 
     def clean_twice_at_once(self, planted: str) -> None:
-        """Let two cleaners run, and count the planted rows that are left."""
         plant(self._stack, f"{planted}-new2", "UNIX_TIMESTAMP() + 60", PLANTED_ROWS)
         self._clean(cleaners=2)
         if count(self._stack, f"id LIKE '{planted}-old%'"):
@@ -128,18 +153,45 @@ class Auditor:
                 assert code == 0, output
 
     def count_rows_around_reading(self, seed: str) -> None:
-        """Count the new rows, read without an id and with ids that no visitor was given, and count again."""
         ((now,),) = self._stack.sql("SELECT UNIX_TIMESTAMP()")
         are_new = f"created_at >= {now}"  # the older ones may be cleaned away meanwhile
         before = count(self._stack, are_new)
-        dice = random.Random(seed)
-        for session_id in (None, "short", "x" * 5000, *(_forged(dice) for _ in range(20))):
-            self._stack.visitor_with(session_id).show()
+        read_as_nobody(self._stack, seed)
         self._record("rows-after-reading", before, lambda: count(self._stack, are_new))
 
     def count_rows_of_forged(self, forged_ids: list[str]) -> None:
         keys = ",".join(f"UNHEX('{hashlib.sha256(i.encode()).hexdigest()}')" for i in forged_ids)
         self._record("rows-of-forged", 0, lambda: count(self._stack, f"id IN ({keys})" if keys else "FALSE"))
+
+
+class RowCounter(Auditor):
+    """The auditor of a target whose file says how its rows are counted."""
+
+    def __init__(self, target: Target, recorder: Recorder) -> None:
+        super().__init__(recorder)
+        self._target = target
+
+    def count_rows_around_reading(self, seed: str) -> None:
+        before = self._target.count_rows()
+        read_as_nobody(self._target, seed)
+        # Fewer is no fault: a cleaner may have been there meanwhile.
+        self._record("rows-after-reading", before, lambda: max(before, self._target.count_rows()))
+
+
+def auditor_of(subject: Subject, recorder: Recorder) -> Auditor:
+    """Return the auditor who sees as much as the subject lets anybody see."""
+    if isinstance(subject, Stack):
+        return StackAuditor(subject, recorder)
+    if isinstance(subject, Target) and subject.counts_rows:
+        return RowCounter(subject, recorder)
+    return Auditor(recorder)
+
+
+def read_as_nobody(subject: Subject, seed: str) -> None:
+    """Read without an id, and with ids that no visitor was given."""
+    dice = random.Random(seed)
+    for session_id in (None, "short", "x" * 5000, *(_forged(dice) for _ in range(20))):
+        subject.visitor_with(session_id).show()
 
 
 def _forged(dice: random.Random) -> str:

@@ -10,25 +10,25 @@ import random
 import threading
 import time
 
-from verify.deployment import Stack
 from verify.history import Recorder
-from verify.kinds import KINDS, Kind
+from verify.kinds import Kind, kinds_for
 from verify.scene import Scene
+from verify.subject import Subject
 from verify.tab import Tab
 
 
 class Crowd:
     """Visitors of all kinds, from entering the context to leaving it."""
 
-    def __init__(self, stack: Stack, recorder: Recorder, seed: str) -> None:
-        self.scene = Scene(stack)
+    def __init__(self, subject: Subject, recorder: Recorder, seed: str) -> None:
+        self.scene = Scene(subject)
         self._recorder = recorder
         self._seed = seed
         self._threads: list[threading.Thread] = []
         self._died: list[BaseException] = []
 
     def __enter__(self) -> Crowd:
-        for role, kind in KINDS.items():
+        for role, kind in kinds_for(self.scene.subject).items():
             for i in range(kind.number):
                 thread = threading.Thread(target=self._live, args=(role, f"{role}-{i}", kind))
                 self._threads.append(thread)
@@ -49,7 +49,7 @@ class Crowd:
                 if self.scene.is_over:
                     return
                 who = {"role": role, "visitor": name, "visit": f"{name}.{number}", "tab": 0}
-                tab = Tab(self._recorder, self.scene.stack.visitor(), **who)
+                tab = Tab(self._recorder, self.scene.subject.visitor(), **who)
                 kind.visit(self.scene, tab, dice)
                 tab.visitor.leave()
         except BaseException as error:  # else the run would prove less than it says
@@ -67,14 +67,14 @@ class Crowd:
 
     def replay_dead_ids(self) -> None:
         """Try every dead id once more, until every server has been asked."""
-        wanted = self.scene.stack.server_names()
+        wanted = self.scene.subject.server_names()
         for visit, session_id in self.scene.dead_ids:
-            visitor = self.scene.stack.visitor_with(session_id)
+            visitor = self.scene.subject.visitor_with(session_id)
             role = visit.rpartition("-")[0]
             tab = Tab(self._recorder, visitor, role=role, visitor=f"{role}-replay", visit=visit, tab=20)
             asked: set[str] = set()
-            for _ in range(5 * len(wanted)):
+            for _ in range(5 * max(1, len(wanted))):
                 asked.add(tab.do("read").server)
-                if wanted <= asked:
+                if wanted and wanted <= asked:
                     break
             visitor.leave()

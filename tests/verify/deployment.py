@@ -21,7 +21,8 @@ from docker.models.containers import Container
 from testcontainers.compose import DockerCompose
 
 from verify.inside import run_inside
-from verify.visitor import SERVER_KINDS, Answer, Visitor
+from verify.subject import Subject
+from verify.visitor import SERVER_KINDS, Answer
 
 ROOT = Path(__file__).parents[2]
 T = TypeVar("T")
@@ -95,8 +96,8 @@ def ask_inside(container: Container, script: str, statement: str) -> tuple[int, 
     return code, [line for line in output.splitlines() if not line.startswith("mysql: [Warning]")]
 
 
-class Stack:
-    """A deployment that runs: its address, its containers, its table."""
+class Stack(Subject):
+    """A deployment of ours that runs: its address, its containers, its table."""
 
     def __init__(
         self, project: str, url: str, servers: int, ca: str | None = None, folder: Path = ROOT / ".state"
@@ -105,10 +106,9 @@ class Stack:
 
         folder: what `make up` keeps of it, passwords included.
         """
+        super().__init__(url, ca)
         self.folder = folder
         self.project = project
-        self.url = url
-        self.ca = ca
         self.servers = servers
         self.docker = docker.from_env()
         # Compose's own variable: the file, and overlays on top of it.
@@ -222,11 +222,13 @@ class Stack:
             return False
         return True
 
-    def visitor(self) -> Visitor:
-        return Visitor(self.url, ca=self.ca)
-
-    def visitor_with(self, session_id: str | None) -> Visitor:
-        return Visitor(self.url, session_id, self.ca)
+    def expire(self, session_id: str, wait: Callable[[float], bool]) -> bool:
+        # Not a second ago: a session made in this second would have expired before it began, and the row
+        # contract forbids that.
+        return self.runs_sql(
+            "UPDATE sessions SET expires_at = UNIX_TIMESTAMP() "
+            f"WHERE id = UNHEX(SHA2('{session_id}', 256)) AND data IS NOT NULL"
+        )
 
     def containers(self, service: str) -> list[Container]:
         """The containers of a service, stopped ones included, oldest first."""

@@ -28,7 +28,8 @@ class Run:
 
     struck, healed, back, ended: monotonic ns; `healed`: the repair began, `back`: all parts answer again;
     the visitors came until `ended`. store_is_out: the fault takes the database away. servers: their number
-    before it struck. budget: None if what visitors felt is not judged.
+    before it struck. budget: None if what visitors felt is not judged. error_within_s, remembers_the_dead:
+    see Subject.
     """
 
     history: History
@@ -39,6 +40,8 @@ class Run:
     back: int = 0
     ended: int = 0
     budget: Budget | None = None
+    error_within_s: float | None = 3
+    remembers_the_dead: bool = True
 
 
 @dataclass(frozen=True, slots=True)

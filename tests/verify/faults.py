@@ -6,7 +6,7 @@ A fault that cannot show that it struck raises DidNotStrike; then its column is 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -163,10 +163,10 @@ FAULTS = {
     "member-rejoins": _of_group(Fault("member rejoins", group.member_rejoins)),
     "two-members-killed": _of_group(_outage("two members killed", group.two_killed)),
     "all-members-killed": _of_group(_outage("all members killed", group.all_killed)),
-    "memcached-killed": _of_memcached("memcached killed", memcached.memcached_killed),
-    "memcached-frozen": _of_memcached("memcached frozen", memcached.memcached_frozen, hold_s=FROZEN_S),
-    "memcached-cut-off": _of_memcached(
-        "one server cut off from memcached", memcached.memcached_cut_off, hold_s=8
+    "cache-killed": _of_memcached("cache killed", memcached.memcached_killed),
+    "cache-frozen": _of_memcached("cache frozen", memcached.memcached_frozen, hold_s=FROZEN_S),
+    "cache-cut-off": _of_memcached(
+        "one server cut off from the cache", memcached.memcached_cut_off, hold_s=8
     ),
 }
 
@@ -179,7 +179,7 @@ def budget_counts(name: str, services: Iterable[str]) -> bool:
     return "keeper" not in services or FAULTS[name].needs == "keeper"
 
 
-def at_hand(names: Iterable[str], services: Iterable[str]) -> list[str]:
+def at_hand(names: Iterable[str], services: Iterable[str], faults: Mapping[str, Fault] = FAULTS) -> list[str]:
     """Return the faults that can be struck on a stack with these services, in order."""
     there = set(services)
-    return [n for n in names if FAULTS[n].needs in {None, *there} and FAULTS[n].lacks not in there]
+    return [n for n in names if faults[n].needs in {None, *there} and faults[n].lacks not in there]

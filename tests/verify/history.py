@@ -149,7 +149,8 @@ def visits(history: Iterable[Operation], *roles: str) -> Iterator[list[Operation
 
 def hops(history: Iterable[Operation]) -> int:
     """Return how often another server answered a visitor than the time before."""
-    return sum(map(visitor.hops, grouped(history, lambda operation: operation.visitor).values()))
+    theirs = (operation for operation in history if operation.role != "auditor")
+    return sum(map(visitor.hops, grouped(theirs, lambda operation: operation.visitor).values()))
 
 
 def outcomes(history: Iterable[Operation]) -> Counter[str]:

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from verify import table
 from verify.history import digest
 from verify.scene import Scene
+from verify.subject import Subject
 from verify.tab import Tab
 
 # Operations of one shopper in one session: few enough for 64 KiB, and for the search for an order.
@@ -94,7 +94,7 @@ def leave(scene: Scene, tab: Tab, dice: random.Random) -> None:
     scene.bury(tab, session_id)
     for number in range(2):
         tab.with_id(session_id).do("read")
-        tab.with_id(session_id, 10 + number).do("append", "items", f"{visit}|{number}", dares=True)
+        tab.with_id(session_id, 10 + number).do("add", "n", dares=True)
     for _ in range(5):
         scene.goes_on(dice)
 
@@ -120,16 +120,15 @@ def leave_everywhere(scene: Scene, tab: Tab, dice: random.Random) -> None:
 
 
 def expire(scene: Scene, tab: Tab, dice: random.Random) -> None:
-    """Come back after the session has expired: its row is aged, on the database's clock."""
-    visit = tab.visit
-    first = tab.do("append", "items", f"{visit}|0")
+    """Come back after the session has expired."""
+    first = tab.do("add", "n")
     session_id = tab.visitor.session_id
-    if session_id is not None and table.expire(scene.stack, session_id):
+    if session_id is not None and scene.subject.expire(session_id, scene.wait):
         aged_ns = time.monotonic_ns()
         tab.note(first, act="expire", sent_id=digest(session_id), invoked=aged_ns, completed=aged_ns)
         scene.bury(tab, session_id)
         tab.do("read")
-        tab.with_id(session_id, 10).do("append", "items", f"{visit}|1", dares=True)
+        tab.with_id(session_id, 10).do("add", "n", dares=True)
     scene.wait(1)
 
 
@@ -151,6 +150,7 @@ def make_up_ids(scene: Scene, tab: Tab, dice: random.Random) -> None:
 
 def abort(scene: Scene, tab: Tab, dice: random.Random) -> None:
     """Ask and leave before the answer: the rest of an answer must not reach another visitor."""
+    asks = tab.visitor.probe.requests["read"]
     tab.do("set", "last", f"{tab.visit}|0")
     for _ in range(10):
         with (
@@ -158,7 +158,7 @@ def abort(scene: Scene, tab: Tab, dice: random.Random) -> None:
             tab.visitor.connect() as raw,
         ):
             cookie = f"{tab.visitor.cookie}={tab.visitor.session_id}"
-            request = f"GET /api/session HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n"
+            request = f"{asks.method} {asks.path} HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n"
             raw.sendall(request.encode())
             if dice.random() < 0.5:
                 raw.recv(20)
@@ -196,9 +196,14 @@ def _until_over(scene: Scene) -> Iterator[int]:
         yield number
 
 
+# How often a visitor does each, beside the others.
+OFTEN = {"read": 5, "set": 3, "remove": 1, "add": 3, "append": 3}
+
+
 def _anything(tab: Tab, dice: random.Random, register: str, value: str) -> None:
     """Do one of the operations on a session."""
-    act = dice.choices(["read", "set", "remove", "add", "append"], [5, 3, 1, 3, 3])[0]
+    offered = {act: often for act, often in OFTEN.items() if act in tab.visitor.probe.acts}
+    act = dice.choices(list(offered), list(offered.values()))[0]
     match act:
         case "read":
             tab.do("read")
@@ -220,21 +225,34 @@ def _at_once(*acts: Callable[[], object]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of visitor. visit: one visit, repeated until the end. number: visitors at once."""
+    """A kind of visitor. visit: one visit, repeated until the end. number: visitors at once.
+
+    needs: the acts without which it has nothing to do, besides reading and counting.
+    """
 
     visit: Callable[[Scene, Tab, random.Random], None]
     number: int
+    needs: frozenset[str] = frozenset()
 
 
 # By role, the name in the histories.
 KINDS = {
     "shopper": Kind(shop, 4),
     "tabs": Kind(open_tabs, 2),
-    "leaver": Kind(leave, 2),
-    "everywhere": Kind(leave_everywhere, 1),
-    "expirer": Kind(expire, 1),
+    "leaver": Kind(leave, 2, frozenset({"login", "logout", "set"})),
+    "everywhere": Kind(leave_everywhere, 1, frozenset({"login", "logout-everywhere"})),
+    "expirer": Kind(expire, 1, frozenset({"expire"})),
     "stranger": Kind(make_up_ids, 1),
-    "aborter": Kind(abort, 1),
-    "passer-by": Kind(pass_by, 1),
+    "aborter": Kind(abort, 1, frozenset({"set"})),
+    "passer-by": Kind(pass_by, 1, frozenset({"stateless"})),
     "arrival": Kind(come_on_a_clock, 1),
 }
+
+
+def kinds_for(subject: Subject) -> dict[str, Kind]:
+    """Return the kinds of visitors that can come."""
+    return {
+        role: kind
+        for role, kind in KINDS.items()
+        if kind.needs <= subject.acts and (subject.takes_arrivals or role != "arrival")
+    }

@@ -4,40 +4,54 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from verify import history, page
-from verify.deployment import ROOT, Stack
-from verify.faults import FAULTS, budget_counts
+from verify.deployment import ROOT
+from verify.faults import Fault, budget_counts
 from verify.felt import felt
 from verify.guarantees import GUARANTEES
+from verify.subject import Subject
 from verify.trial import FULL, Trial, strike
 from verify.verdict import Cell, column
 
 SHARED_CORES = "three databases share the cores of this machine"
 # A machine on which visitors wait longer without any fault is too slow to judge what a fault costs.
 CALM_WAIT_S = 0.5
+# The longest that one fault takes, with the waits around it.
+LONGEST_S = 180
 REPORTS = Path(os.environ.get("REPORTS") or ROOT / "reports")
 
 
 def fill(
-    stack: Stack, guarantees: Sequence[str], faults: Sequence[str], seed: str
+    subject: Subject, guarantees: Sequence[str], faults: Mapping[str, Fault], seed: str
 ) -> tuple[list[Cell], dict[str, Trial]]:
-    """Run the faults one after the other, and return all cells and each fault's trial; prints as it goes."""
+    """Run the faults one after the other, and return all cells and each fault's trial; prints as it goes.
+
+    With a subject that is bounded, a fault that could not end within the bound is left out, which is said.
+    """
     cells: list[Cell] = []
     trials: dict[str, Trial] = {}
     pace = FULL
-    services = stack.services
-    for name in faults:
+    services = subject.services
+    began = time.monotonic()
+    for name, fault in faults.items():
+        if subject.ends_after_s is not None and time.monotonic() - began + LONGEST_S > subject.ends_after_s:
+            print(
+                f"\n{fault.title}: left out, because the run may take {subject.ends_after_s:.0f} s",
+                flush=True,
+            )
+            continue
         own = pace
         if not budget_counts(name, services):
             own = replace(pace, unjudged=pace.unjudged or SHARED_CORES)
-        trial = trials[name] = strike(stack, FAULTS[name], f"{seed} {name}", own)
+        trial = trials[name] = strike(subject, fault, f"{seed} {name}", own)
         history.write(trial.run.history, REPORTS / f"history-{name}.jsonl")
-        found = column(name, FAULTS[name], trial, guarantees)
-        print(f"\n{FAULTS[name].title}: {trial.evidence or 'VOID, ' + str(trial.trouble)}", flush=True)
+        found = column(name, fault, trial, guarantees)
+        print(f"\n{fault.title}: {trial.evidence or 'VOID, ' + str(trial.trouble)}", flush=True)
         cost = felt(trial.run)
         waited = f"{cost.longest_wait_s:.2f} s"
         print(f"  longest wait {waited}, service lost {cost.service_lost_s:.1f} s", flush=True)
@@ -79,8 +93,12 @@ def as_json(cells: Sequence[Cell], seed: str) -> str:
 
 
 def write_reports(
-    cells: Sequence[Cell], trials: Mapping[str, Trial], seed: str, saboteur: str | None = None
+    cells: Sequence[Cell],
+    trials: Mapping[str, Trial],
+    seed: str,
+    saboteur: str | None = None,
+    target: str | None = None,
 ) -> None:
     REPORTS.mkdir(exist_ok=True)
     (REPORTS / "verify.json").write_text(as_json(cells, seed))
-    page.write(cells, trials, seed, REPORTS, saboteur)
+    page.write(cells, trials, seed, REPORTS, saboteur, target)

@@ -32,16 +32,23 @@ def write(
     seed: str,
     folder: Path,
     saboteur: str | None = None,
+    target: str | None = None,
 ) -> None:
-    """Write verify.html into the folder. trials: by the names of their faults."""
-    (folder / "verify.html").write_text(html(cells, trials, seed, saboteur), encoding="utf-8")
+    """Write verify.html into the folder. trials: by the names of their faults. target: the file, if any."""
+    (folder / "verify.html").write_text(html(cells, trials, seed, saboteur, target), encoding="utf-8")
 
 
-def html(cells: Sequence[Cell], trials: Mapping[str, Trial], seed: str, saboteur: str | None = None) -> str:
+def html(
+    cells: Sequence[Cell],
+    trials: Mapping[str, Trial],
+    seed: str,
+    saboteur: str | None = None,
+    target: str | None = None,
+) -> str:
     """Return the page: one file, no script, nothing loaded."""
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=headline(cells),
-        introduction=_introduction(trials, seed, saboteur),
+        introduction=_introduction(trials, seed, saboteur, target),
         summaries=_summaries(cells),
         matrix=_matrix(cells, trials),
         sections="\n".join(
@@ -68,10 +75,11 @@ def _quoted(fault: str) -> str:
     return f"“{escape(FAULTS[fault].title)}”"
 
 
-def _introduction(trials: Mapping[str, Trial], seed: str, saboteur: str | None) -> str:
+def _introduction(trials: Mapping[str, Trial], seed: str, saboteur: str | None, target: str | None) -> str:
     histories = [trial.run.history for trial in trials.values()]
     operations = [o for history in histories for o in history if o.role != "auditor"]
-    again = f"SEED={seed} SABOTEUR={saboteur}" if saboteur else f"SEED={seed}"
+    named = {"SEED": seed, "SABOTEUR": saboteur, "TARGET": target}
+    again = " ".join(f"{name}={value}" for name, value in named.items() if value)
     said = [
         f"{number(operations, 'operation')}, answered by {number(set(served(operations)), 'server')}; "
         f"{sum(map(hops, histories)):,} times by another one than the visitor’s last. "
@@ -172,6 +180,7 @@ def _section(name: str, trial: Trial, cells: Sequence[Cell]) -> str:
 
 def _facts(name: str, trial: Trial) -> dict[str, str]:
     history = trial.run.history
+    theirs = [o for o in history if o.role != "auditor"]
     missed = [o for o in history if not_as_asked(o)]
     ok = sum(o.is_ok for o in history)
     kinds = Counter(str(o.status or "no answer") for o in missed).most_common()
@@ -185,7 +194,7 @@ def _facts(name: str, trial: Trial) -> dict[str, str]:
         f"{cost.service_lost_s:.1f} s of service lost",
         "operations": f"{len(history):,}: {ok:,} ok, {len(missed):,} not as asked{shown}, "
         f"{len(history) - ok - len(missed):,} excused",
-        "answered by": f"{number(set(served(history)), 'server')}, {hops(history):,} hops",
+        "answered by": f"{number(set(served(theirs)), 'server')}, {hops(history):,} hops",
     }
 
 

@@ -1,11 +1,11 @@
-"""The scene of a run, shared by its visits: the stack, the end of the run, and the work left for then."""
+"""The scene of a run, shared by its visits: the subject, the end of the run, and the work left for then."""
 
 from __future__ import annotations
 
 import random
 import threading
 
-from verify.deployment import Stack
+from verify.subject import Subject
 from verify.tab import Tab
 
 # Seconds between two operations of one tab, on average. The speed is not measured here, and servers under
@@ -16,8 +16,8 @@ PACE_S = 0.04
 class Scene:
     """The state that visits share, for use by many threads at once."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
         self.dead_ids: list[tuple[str, str]] = []  # (visit, id)
         self.forged_ids: list[str] = []
         self.ended_visits: list[Tab] = []  # their sessions must hold every acknowledged write

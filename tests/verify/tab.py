@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from verify.history import Operation, Recorder, operation_of
-from verify.visitor import Answer, Visitor
-
-ASK: dict[str, Callable[[Visitor, Any, Any], Answer]] = {
-    "read": lambda visitor, key, value: visitor.show(),
-    "set": lambda visitor, key, value: visitor.put(key, value),
-    "remove": lambda visitor, key, value: visitor.remove(key),
-    "add": lambda visitor, key, value: visitor.add(key),
-    "append": lambda visitor, key, value: visitor.append(key, value),
-    "login": lambda visitor, key, value: visitor.login(value),
-    "logout": lambda visitor, key, value: visitor.logout(),
-    "logout-everywhere": lambda visitor, key, value: visitor.logout_everywhere(),
-    "stateless": lambda visitor, key, value: visitor.stateless(),
-}
+from verify.visitor import Visitor
 
 
 class Tab:
@@ -33,7 +20,7 @@ class Tab:
 
     def do(self, act: str, key: str | None = None, value: Any = None, *, dares: bool = False) -> Operation:
         sent_id = self.visitor.session_id
-        answer = ASK[act](self.visitor, key, value)
+        answer = self.visitor.act(act, key, value)
         operation = operation_of(answer, sent_id, act=act, key=key, value=value, dares=dares, **self._who)
         self._recorder.add(operation)
         return operation

@@ -23,13 +23,3 @@ def uproot(stack: Stack, name: str) -> None:
 def count(stack: Stack, condition: str) -> int:
     """Return how many rows meet a condition in SQL."""
     return int(stack.sql(f"SELECT COUNT(*) FROM sessions WHERE {condition}")[0][0])
-
-
-def expire(stack: Stack, session_id: str) -> bool:
-    """End the life of a session now. Return False if the database did not answer."""
-    # Not a second ago: a session made in this second would have expired before it began, and the row
-    # contract forbids that.
-    return stack.runs_sql(
-        "UPDATE sessions SET expires_at = UNIX_TIMESTAMP() "
-        f"WHERE id = UNHEX(SHA2('{session_id}', 256)) AND data IS NOT NULL"
-    )

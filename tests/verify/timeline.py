@@ -31,7 +31,7 @@ class Timeline:
         self._fault = fault
         self._trial = trial
         self._flagged = grouped(flagged, lambda o: o.visitor)
-        self._servers = list(dict.fromkeys(served(history)))
+        self._servers = list(dict.fromkeys(served(o for o in history if o.role != "auditor")))
         self._lane = 5 if len(self._servers) <= 4 else 4 if len(self._servers) <= 6 else 3
         self._pitch = self._lane * len(self._servers) + 5
         self.start = min((o.invoked for o in history), default=0)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from verify.auditor import Auditor
+from verify.auditor import auditor_of
 from verify.crowd import Crowd
-from verify.deployment import Stack
 from verify.evidence import Run
 from verify.faults import Fault
 from verify.history import Operation, Recorder, not_as_asked
 from verify.strikes.proof import DidNotStrike
+from verify.subject import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Trial:
     evidence: the trace that the fault left; None: it did not strike, and `trouble` says why.
     recovery_s: from the strike (the heal, if visitors needed it) to the last answer that was not ok;
     None: there were still such answers half a minute after the heal. unjudged: see Pace.
+    not_judged: see Subject.
     """
 
     run: Run
@@ -46,31 +48,32 @@ class Trial:
     trouble: str | None
     recovery_s: float | None
     unjudged: str | None = None
+    not_judged: Mapping[str, str] = field(default_factory=dict)
 
 
-def strike(stack: Stack, fault: Fault, seed: str, pace: Pace = FULL) -> Trial:
+def strike(subject: Subject, fault: Fault, seed: str, pace: Pace = FULL) -> Trial:
     """Let a crowd in, let the fault strike and heal, and return the history of all visitors.
 
     The fault is healed before this returns or raises, also after Ctrl-C.
     """
     recorder = Recorder()
-    auditor = Auditor(stack, recorder)
+    auditor = auditor_of(subject, recorder)
     evidence, trouble = None, None
-    stack.make_whole()
-    servers = len(stack.server_names())
+    subject.make_whole()
+    servers = len(subject.server_names())
     planted = auditor.plant_rows()
-    with Crowd(stack, recorder, seed) as crowd:
+    with Crowd(subject, recorder, seed) as crowd:
         time.sleep(pace.warm_up_s)
         struck = healed = time.monotonic_ns()
         try:
-            with auditor.reading_at_each_member(), fault.strike(stack) as evidence:
+            with auditor.reading_at_each_member(), fault.strike(subject) as evidence:
                 time.sleep(min(fault.hold_s, pace.longest_hold_s))
                 healed = time.monotonic_ns()
         except (DidNotStrike, AssertionError) as error:
             evidence, trouble = None, str(error)
         back = time.monotonic_ns()
         try:
-            stack.make_whole()
+            subject.make_whole()
         except AssertionError as error:
             # Not whole, but perhaps serving: what it answers is judged, and what holds proves nothing.
             evidence, trouble = None, str(error)
@@ -83,10 +86,21 @@ def strike(stack: Stack, fault: Fault, seed: str, pace: Pace = FULL) -> Trial:
     auditor.count_rows_of_forged(crowd.scene.forged_ids)
     history = recorder.history()
     budget = None if pace.unjudged else fault.budget
-    run = Run(history, struck, healed, fault.takes == "store", servers, back, ended, budget)
+    run = Run(
+        history,
+        struck,
+        healed,
+        fault.takes == "store",
+        servers,
+        back,
+        ended,
+        budget,
+        subject.error_within_s,
+        subject.remembers_the_dead,
+    )
     since = struck if fault.heals_itself else healed
     recovery_s = _recovery_s(history, since) if has_recovered else None
-    return Trial(run, evidence, trouble, recovery_s, pace.unjudged)
+    return Trial(run, evidence, trouble, recovery_s, pace.unjudged, subject.not_judged)
 
 
 def _recovery_s(history: list[Operation], since: int) -> float:

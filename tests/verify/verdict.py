@@ -52,7 +52,7 @@ def column(name: str, fault: Fault, trial: Trial, guarantees: Iterable[str]) -> 
 
 
 def _cell(name: str, fault_name: str, fault: Fault, trial: Trial, cost: Felt) -> Cell:
-    reason = NOT_APPLICABLE.get((name, fault_name))
+    reason = NOT_APPLICABLE.get((name, fault_name)) or trial.not_judged.get(name)
     if reason is None and GUARANTEES[name].check is a_fault_costs_no_more_than_its_budget:
         reason = trial.unjudged
     if reason:
@@ -100,7 +100,7 @@ def _verdict(
         return "void", undecided, []
     if not any(o.is_ok for o in counted):
         return "void", "no visitor was served", []
-    if stuck := unhopped(counted):
+    if "G9" not in trial.not_judged and (stuck := unhopped(counted)):
         return "void", f"no hop: {', '.join(stuck)}", []
     return "held", None, []
 

@@ -8,16 +8,17 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.cookies import Morsel, SimpleCookie
 from itertools import pairwise
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from verify.outcome import Outcome, outcome_of
+from verify.probe import BALANCER, NOBODY, OURS, NotAsSpelled, Probe
 
 # Seconds. Above the balancer's longest time-out: a later answer counts as lost.
 TIMEOUT_S = 20
@@ -70,11 +71,14 @@ def _clears(morsel: Morsel[str]) -> bool:
 class Visitor:
     """Speaks the probe API through the balancer. Not for use by two threads at once."""
 
-    def __init__(self, url: str, session_id: str | None = None, ca: str | None = None) -> None:
+    def __init__(
+        self, url: str, session_id: str | None = None, ca: str | None = None, probe: Probe = OURS
+    ) -> None:
         """ca: the file of the authority behind an https URL, None for those that this machine trusts."""
         self.url = url
         self.ca = ca
-        self.cookie = "__Host-session" if url.startswith("https:") else "session"
+        self.probe = probe
+        self.cookie = probe.cookie or ("__Host-session" if url.startswith("https:") else "session")
         self.history: list[Answer] = []
         self._cookies = {} if session_id is None else {self.cookie: session_id}
         # One kept connection and no retries, so that each answer is seen as it came.
@@ -96,7 +100,7 @@ class Visitor:
 
     def with_id(self, session_id: str | None) -> Visitor:
         """A visitor of the same deployment with this id."""
-        return Visitor(self.url, session_id, self.ca)
+        return Visitor(self.url, session_id, self.ca, self.probe)
 
     def connect(self, *protocols: str) -> socket.socket:
         """Return a connection on which a test writes bytes of its own. Raises OSError.
@@ -133,16 +137,14 @@ class Visitor:
         except (HTTPError, OSError) as error:
             is_sent = not isinstance(error, NewConnectionError | ConnectTimeoutError)
             completed_ns = time.monotonic_ns()
-            answer = Answer(
-                method, path, 0, "nobody", str(error), {}, invoked_ns, completed_ns, None, is_sent
-            )
+            answer = Answer(method, path, 0, NOBODY, str(error), {}, invoked_ns, completed_ns, None, is_sent)
         else:
             self._keep_cookies(got.headers.getlist("Set-Cookie"))
             answer = Answer(
                 method,
                 path,
                 got.status,
-                got.headers.get("X-Served-By", "nobody"),
+                self.probe.server(got.headers),
                 _content(got),
                 got.headers,
                 invoked_ns,
@@ -164,32 +166,49 @@ class Visitor:
         """Close the connection."""
         self._http.clear()
 
+    def act(self, act: str, key: str | None = None, value: Any = None) -> Answer:
+        """Do one act of the probe API. The body of a good answer is in our spelling.
+
+        An answer that is good, and does not tell the result, counts as none: nobody knows what was done.
+        """
+        request = self.probe.requests[act]
+        path, json_value, form = request.of(key, value)
+        answer = self.ask(request.method, path, json=json_value, data=form)
+        if not answer.status or answer.outcome != "ok":
+            return answer
+        try:
+            answer = replace(answer, body=self.probe.result(act, answer.body))
+        except NotAsSpelled as missing:
+            answer = replace(answer, status=0, body=f"{answer.status}: {missing}")
+        self.history[-1] = answer
+        return answer
+
     def add(self, key: str) -> Answer:
-        return self.ask("POST", f"/api/session/counters/{quote(key, safe='')}")
+        return self.act("add", key)
 
     def append(self, key: str, value: Any) -> Answer:
-        return self.ask("POST", f"/api/session/lists/{quote(key, safe='')}", json=value)
+        return self.act("append", key, value)
 
     def put(self, key: str, value: Any) -> Answer:
-        return self.ask("PUT", f"/api/session/data/{quote(key, safe='')}", json=value)
+        return self.act("set", key, value)
 
     def remove(self, key: str) -> Answer:
-        return self.ask("DELETE", f"/api/session/data/{quote(key, safe='')}")
+        return self.act("remove", key)
 
     def show(self) -> Answer:
-        return self.ask("GET", "/api/session")
+        return self.act("read")
 
     def stateless(self) -> Answer:
-        return self.ask("GET", "/api/stateless")
+        return self.act("stateless")
 
     def login(self, user: str) -> Answer:
-        return self.ask("POST", "/api/login", json={"user": user})
+        return self.act("login", value=user)
 
     def logout(self) -> Answer:
-        return self.ask("POST", "/api/logout")
+        return self.act("logout")
 
     def logout_everywhere(self) -> Answer:
-        return self.ask("POST", "/api/logout-everywhere")
+        return self.act("logout-everywhere")
 
     @property
     def servers(self) -> set[str]:
@@ -216,7 +235,7 @@ def served(answers: Iterable[Answered]) -> list[str]:
 
 def is_server(name: str) -> bool:
     """Return whether a name is a server's. The balancer is none, and "nobody" stands for no answer."""
-    return name.partition("-")[0] in SERVER_KINDS
+    return name not in (BALANCER, NOBODY)
 
 
 def hops(answers: Iterable[Answered]) -> int:

@@ -20,7 +20,7 @@ def a_fault_costs_no_more_than_its_budget(run: Run) -> list[Violation]:
     if budget.lost_s is not None and cost.service_lost_s > budget.lost_s:
         words = f"{cost.service_lost_s:.1f} s of service were lost, {budget.lost_s} s are allowed"
         found.append(Violation(words, ()))
-    # What is repaired may disturb once more when it comes back; `late_s` limits that.
+    # The repaired part may disturb once more when it comes back; `late_s` limits that.
     for limit_s, since, until, words in (
         (budget.late_s, run.back, math.inf, "everything answers again"),
         (budget.again_s, run.struck, run.healed, "the strike"),

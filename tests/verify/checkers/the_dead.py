@@ -22,14 +22,16 @@ def the_dead_stay_dead(run: Run) -> list[Violation]:
     found = []
     for o in run.history:
         death = deaths.get(o.sent_id or "")
-        if death is not None and o.invoked > death.completed and (what := _signs_of_life(death, o)):
+        if death is not None and o.invoked > death.completed and (what := _signs_of_life(death, o, run)):
             found.append(Violation(f"after its {death.act} the id still {what}", (death, o)))
-        elif o.cookie == "cleared" and o.act not in ("logout", "logout-everywhere"):
+        elif (
+            run.remembers_the_dead and o.cookie == "cleared" and o.act not in ("logout", "logout-everywhere")
+        ):
             found.append(Violation("the cookie was cleared, though no visitor logged out", (o,)))
     return found + _logged_in_users_stay(run)
 
 
-def _signs_of_life(death: Operation, o: Operation) -> str | None:
+def _signs_of_life(death: Operation, o: Operation, run: Run) -> str | None:
     if not o.is_ok or o.act == "logout":
         return None
     if o.act == "read":
@@ -39,6 +41,8 @@ def _signs_of_life(death: Operation, o: Operation) -> str | None:
     if o.act in ("add", "append") and 1 not in o.result.values():
         return "lives on under a new one"
     # A late request is refused, because the cookie may be that of a newer login by now.
+    if not run.remembers_the_dead:
+        return None
     is_remembered = death.act != "expire" and o.completed - death.completed < REMEMBERED_NS
     return "has the cookie replaced" if is_remembered else None
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from typing import Any
 
 from docker.models.containers import Container
 
-from verify.deployment import Stack, freeze
+from verify.deployment import freeze
 
 
 class DidNotStrike(Exception):
     """The fault left no trace. The message names the trace that was expected."""
 
 
-Strike = Callable[[Stack], AbstractContextManager[str]]
+# Of our own stack, or of a target: faults.py and anybody.py know which.
+Strike = Callable[[Any], AbstractContextManager[str]]
 
 
 def proven(claim: object, evidence: str) -> None:

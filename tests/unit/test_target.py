@@ -1,0 +1,144 @@
+"""`make verify TARGET=file`: what the file may say, and the judgement on a deployment that is not ours."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from foreign import SPELLED, Foreign, running
+
+from verify.anybody import FAULTS_OF_ANYBODY
+from verify.faults import FAULTS
+from verify.guarantees import GUARANTEES, spoken
+from verify.matrix import line
+from verify.probe import REQUESTS
+from verify.target import FEATURES, KEYS, BadTarget, Target, is_loopback, read
+from verify.trial import QUICK, strike
+from verify.verdict import Cell, column
+
+ROOT = Path(__file__).parents[2]
+URL = {"url": "http://127.0.0.1:3000"}
+
+
+def judged(described: dict[str, Any]) -> dict[str, Cell]:
+    """Return the cells of a calm run, by guarantee."""
+    target = Target(described)
+    target.check()
+    trial = strike(target, FAULTS_OF_ANYBODY["calm"], "seed", QUICK)
+    return {cell.guarantee: cell for cell in column("calm", FAULTS["calm"], trial, spoken(GUARANTEES, ()))}
+
+
+def test_a_deployment_of_which_the_url_is_known_holds_what_it_can_promise() -> None:
+    with running(Foreign()) as url:
+        cells = judged(SPELLED | {"url": url})
+
+    said = "\n".join(line(cell) for cell in cells.values())
+    verdicts = {name: cell.verdict for name, cell in cells.items()}
+    held = dict.fromkeys(("G1", "G2", "G3", "G4", "G5", "G6", "G9"), "held")
+    assert verdicts == held | dict.fromkeys(("G7", "G8", "G10"), "n/a"), said
+    assert all(cell.reason for cell in cells.values() if cell.verdict == "n/a")
+    assert cells["G9"].servers == 2
+
+
+def test_a_deployment_that_writes_back_what_it_read_is_found_out() -> None:
+    with running(Foreign(loses_writes=True)) as url:
+        cells = judged(SPELLED | {"url": url})
+
+    assert {cells["G2"].verdict, cells["G3"].verdict} == {"broken"}
+
+
+def test_a_deployment_whose_answers_name_no_server_is_not_judged_for_hopping() -> None:
+    with running(Foreign()) as url:
+        cells = judged(SPELLED | {"url": url, "server_header": ""})
+
+    assert (cells["G9"].verdict, cells["G9"].reason) == ("n/a", "no answer says which server gave it")
+    assert cells["G1"].verdict == "held"
+
+
+@pytest.mark.parametrize(
+    ("differs", "told"),
+    [
+        ({"cookie": "other"}, "no cookie named other"),
+        ({"answers": SPELLED["answers"] | {"value": "/1"}}, "the answer has no /1"),
+        ({"answers": SPELLED["answers"] | {"data": "/session"}}, "told"),
+        ({"requests": SPELLED["requests"] | {"logout": {"method": "PUT", "path": "/out"}}}, "501"),
+    ],
+)
+def test_a_deployment_that_does_not_answer_as_its_file_says_is_not_judged(
+    differs: dict[str, Any], told: str
+) -> None:
+    with running(Foreign()) as url, pytest.raises(BadTarget, match=told):
+        Target(SPELLED | {"url": url} | differs).check()
+
+
+@pytest.mark.parametrize(
+    ("described", "told"),
+    [
+        ({}, "url is None"),
+        ({"url": "127.0.0.1:80"}, "url is"),
+        (URL | {"urls": 1}, "there is no urls; there are: url"),
+        ({"url": "http://example.org"}, "owner_agrees = true"),
+        ({"url": "http://example.org", "owner_agrees": "yes"}, "owner_agrees = true"),
+        (URL | {"absent": {"lists": "none"}}, "there is no absent.lists"),
+        (URL | {"absent": {"append": ""}}, "absent.append"),
+        (URL | {"absent": {"read": "no"}}, "nothing to judge"),
+        (URL | {"requests": {"read": {"path": "/"}}}, "method and path are needed"),
+        (URL | {"requests": {"see": {}}}, "there is no requests.see"),
+        (URL | {"answers": {"data": "data"}}, "JSON Pointer"),
+        (URL | {"containers": {"web": "x"}}, "there is no containers.web"),
+        (URL | {"containers": {"server": []}}, "containers.server"),
+        (URL | {"table": {"count": "SELECT 1"}}, "table.command"),
+        (URL | {"idle_timeout_s": 3600}, "from 1 to 10"),
+        (URL | {"error_within_s": True}, "error_within_s"),
+    ],
+)
+def test_a_file_that_says_what_cannot_be_is_refused_with_what_may_stand_there(
+    described: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(BadTarget, match=told.replace("(", r"\(")):
+        Target(described)
+
+
+def test_a_file_that_is_not_toml_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("url = ")
+    with pytest.raises(BadTarget, match=r"mine\.toml"):
+        read(path)
+    with pytest.raises(BadTarget, match=r"none\.toml"):
+        read(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("host", ["localhost", "shop.localhost", "127.0.0.1", "127.9.9.9", "::1"])
+def test_this_machine_needs_no_owners_consent(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["localhost.example", "10.0.0.1", "0.0.0.0", "example.org", "::2"])
+def test_every_other_does(host: str) -> None:
+    assert not is_loopback(host)
+
+
+def test_elsewhere_a_run_is_bounded() -> None:
+    elsewhere = Target({"url": "https://example.org", "owner_agrees": True})
+    assert (elsewhere.takes_arrivals, elsewhere.ends_after_s) == (False, 600)
+    assert Target(URL).ends_after_s is None
+
+
+def test_our_own_stack_is_such_a_target() -> None:
+    ours = read(ROOT / "tests/verify/targets/hopproof.toml")
+    assert ours.acts == {*REQUESTS, "expire"}
+    assert ours.services == {"server", "balancer", "database"}
+    assert ours.not_judged.keys() == {"G8", "G10"}
+
+
+def test_the_page_names_every_entry_and_no_other() -> None:
+    page = (ROOT / "docs/your-deployment.md").read_text()
+    entries = re.findall(
+        r"^\| `\[?([a-z_]+)\]?` \|", page.partition("## What the file may say")[2], re.MULTILINE
+    )
+    assert sorted(entries) == sorted(KEYS)
+    acts = re.findall(r"^\| `([a-z-]+)` \| `", page.partition("## What the file may say")[0], re.MULTILINE)
+    assert sorted(acts) == sorted(REQUESTS)
+    assert all(f"`{feature}`" in page for feature in FEATURES)
