@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rivals.stores import Store
@@ -50,14 +50,18 @@ MALFORMED = [
 
 @dataclass(frozen=True)
 class Found:
+    """The result of a check. reason: why a store cannot have it. p95_ms: of the later answer of each pair."""
+
     tried: int
     lost: int
-    reason: str = ""  # why a store cannot have this check
+    reason: str = ""
+    p95_ms: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         if self.reason:
             return {"held": None, "tried": 0, "lost": 0, "reason": self.reason}
-        return {"held": self.lost == 0, "tried": self.tried, "lost": self.lost}
+        found: dict[str, Any] = {"held": self.lost == 0, "tried": self.tried, "lost": self.lost}
+        return found if self.p95_ms is None else found | {"p95_ms": self.p95_ms}
 
 
 class Checks:
@@ -83,8 +87,7 @@ class Checks:
         for value in VALUES:
             if visitor.put("x", value).status == 204:
                 tried += 1
-                # As text: to Python 1 and 1.0 and True are equal.
-                lost += json.dumps(visitor.show().body["data"].get("x")) != json.dumps(value)
+                lost += _as_text(visitor.show().body["data"].get("x")) != _as_text(value)
         return Found(tried, lost)
 
     def login(self) -> Found:
@@ -172,11 +175,14 @@ class Checks:
 
     def counters(self) -> Found:
         visitor, answers = self._pairs(lambda tab, name, number: tab.add("n"))
-        return _missing(len(answers), visitor.show().body["data"]["n"])
+        # Where one tab waits for the other, the later answer of a pair tells for how long.
+        waits = sorted(max(answer.seconds for answer in pair) for pair in self._in_pairs)
+        found = _missing(len(answers), visitor.show().body["data"].get("n", 0))
+        return replace(found, p95_ms=round(1000 * waits[int(0.95 * len(waits))], 1))
 
     def lists(self) -> Found:
         visitor, answers = self._pairs(lambda tab, name, number: tab.append("items", [name, number]))
-        items = visitor.show().body["data"]["items"]
+        items = visitor.show().body["data"].get("items", [])
         return _missing(len(answers), len({tuple(item) for item in items}))
 
     def keys(self) -> Found:
@@ -194,13 +200,15 @@ class Checks:
         """Return a visitor whose two tabs acted at once, again and again, and the acknowledged answers."""
         visitor = self._visitor(count=0)
         tabs = {"a": visitor.another_tab(), "b": visitor.another_tab()}
-        for number in range(PAIRS):
+        self._in_pairs = [
             at_once(
                 *(
                     lambda tab=tab, name=name, number=number: act(tab, name, number)
                     for name, tab in tabs.items()
                 )
             )
+            for number in range(PAIRS)
+        ]
         history = [answer for tab in tabs.values() for answer in tab.history]
         assert len({answer.server for answer in history}) > 1, "no visitor hopped"
         return visitor, [answer for answer in history if answer.status in (200, 204)]
@@ -249,7 +257,8 @@ class Checks:
             tried += 1
             alive += _is_alive(visitor.show())
             # A browser has one jar for all tabs: the cookie of the answer that came last is the one it keeps.
-            cookies = [
+            # A login that left the id as it was sets none.
+            cookies = [(0, visitor.session_id)] + [
                 (answer.completed_ns, tab.session_id)
                 for answer, tab in zip((change, login), tabs, strict=True)
                 if answer.set_cookie
@@ -259,6 +268,41 @@ class Checks:
             logged_out += browser.show().body["user"] != "ada"
         self._old_ids = Found(tried, alive)
         self._logged_in = Found(tried, logged_out)
+
+    # Something fails
+
+    def server_killed(self) -> Found:
+        """Each visitor counts with one tab, so no write is under way beside another of the same session."""
+        visitors = [self._visitor(user=None) for _ in range(20)]
+        victim = self.deployment.containers("web")[0]
+        over = time.monotonic() + 6
+
+        def count_on(visitor: Visitor) -> None:
+            while time.monotonic() < over:
+                visitor.add("n")
+                time.sleep(0.02)
+
+        with ThreadPoolExecutor(len(visitors)) as pool:
+            counting = [pool.submit(count_on, visitor) for visitor in visitors]
+            time.sleep(2)
+            victim.kill()
+            for one in counting:
+                one.result()
+        victim.start()
+        self.deployment.wait_for_servers(SERVERS)
+        acknowledged = [sum(answer.status == 200 for answer in visitor.history) for visitor in visitors]
+        found = [visitor.show().body["data"].get("n", 0) for visitor in visitors]
+        lost = sum(max(0, told - there) for told, there in zip(acknowledged, found, strict=True))
+        return Found(sum(acknowledged), lost)
+
+    def cache_emptied(self) -> Found:
+        if not self.store.empties_cache:
+            return Found(0, 0, "no cache stands before its store")
+        visitors = [self._visitor() for _ in range(20)]
+        for statement in self.store.empties_cache:
+            self.deployment.sql(statement)
+        shown = [visitor.show() for visitor in visitors]
+        return Found(len(shown), sum(answer.status != 200 or not _is_alive(answer) for answer in shown))
 
     # The database, or Valkey, is killed
 
@@ -309,6 +353,11 @@ class Checks:
     def _everywhere(self, visitor: Visitor) -> list[Answer]:
         """Return what each server shows to this cookie now."""
         return list(ask_every_server(self.deployment, visitor.another_tab().show, deadline_s=20).values())
+
+
+def _as_text(value: Any) -> str:
+    """Return text that differs for 1 and true, which are equal in Python, and not for 1 and 1.0."""
+    return json.dumps(json.loads(json.dumps(value), parse_int=float), sort_keys=True)
 
 
 def _is_alive(shown: Answer) -> bool:

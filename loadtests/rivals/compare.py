@@ -7,18 +7,21 @@ checks do not work.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rivals.checks import SERVERS, Checks
-from rivals.stores import STORES
-from rivals.table import CHECKS, REPORT, cell, html
+from rivals.stores import STORES, Store
+from rivals.table import CHECKS, REPORT, cell, html, title
 from verify.deployment import ROOT, Deployment, until
 from verify.inside import run_inside
 
@@ -26,14 +29,9 @@ from verify.inside import run_inside
 def main(names: list[str]) -> int:
     began = time.monotonic()
     measured: dict[str, Any] = {"stores": {}}
-    with (
-        tempfile.TemporaryDirectory(prefix="hopproof-compare-") as folder,
-        Deployment(Path(folder), os.environ["HOPPROOF_TEST_RUN"], servers=SERVERS) as deployment,
-    ):
-        admit_stores(deployment, Path(folder))
+    with running() as deployment:
         for name in names:
-            if name != "hopproof":
-                install(deployment, name)
+            install(deployment, name)
             measured["stores"][name] = {
                 "language": STORES[name].language,
                 "version": version(deployment, name),
@@ -49,6 +47,17 @@ def main(names: list[str]) -> int:
     return verdict(measured["stores"])
 
 
+@contextlib.contextmanager
+def running() -> Iterator[Deployment]:
+    """Run a deployment of three servers in which any store can be installed."""
+    with (
+        tempfile.TemporaryDirectory(prefix="hopproof-compare-") as folder,
+        Deployment(Path(folder), os.environ["HOPPROOF_TEST_RUN"], servers=SERVERS) as deployment,
+    ):
+        admit_stores(deployment, Path(folder))
+        yield deployment
+
+
 def admit_stores(deployment: Deployment, state: Path) -> None:
     """Give the stores a user of their own, with every right on a database of their own."""
     password = secrets.token_hex(32)
@@ -60,7 +69,9 @@ def admit_stores(deployment: Deployment, state: Path) -> None:
 
 
 def install(deployment: Deployment, name: str) -> None:
-    """Return when all servers run on this store, on an empty database."""
+    """Return when all servers run on this store, on an empty database. Ours is there from the start."""
+    if name == "hopproof":
+        return
     deployment.sql("DROP DATABASE IF EXISTS stores")
     deployment.sql("CREATE DATABASE stores CHARACTER SET utf8mb4")
     store = STORES[name]
@@ -90,8 +101,8 @@ def run(deployment: Deployment, name: str) -> dict[str, Any]:
     for in_condition in CHECKS.values():
         for check, (words, word) in in_condition.items():
             found[check] = getattr(checks, check)().as_json()
-            print(f"{name:17} {words:55} {cell(found[check], word)}", flush=True)
-    print(f"{name:17} {time.monotonic() - began:.0f} s", flush=True)
+            print(f"{name:25} {words:55} {cell(found[check], word)}", flush=True)
+    print(f"{name:25} {time.monotonic() - began:.0f} s", flush=True)
     return found
 
 
@@ -115,6 +126,39 @@ def verdict(stores: dict[str, Any]) -> int:
     return 0
 
 
+def serve(name: str) -> int:
+    """Serve one store until Ctrl-C, and write the file with which `make verify` judges it."""
+    # Both, because a shell makes its background processes ignore SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    with running() as deployment:
+        install(deployment, name)
+        file = REPORT.with_name(f"{name}.toml")
+        REPORT.parent.mkdir(exist_ok=True)
+        file.write_text(described(deployment, STORES[name]))
+        print(f"compare: {deployment.url} serves {title(name, version(deployment, name))}, until Ctrl-C")
+        print(f"    make verify TARGET={file.relative_to(ROOT)}", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+    return 0
+
+
+def described(deployment: Deployment, store: Store) -> str:
+    """Return the target file of the deployment with this store in it."""
+    project = f"label:com.docker.compose.project={deployment.project} label:com.docker.compose.service"
+    return f"""url = "{deployment.url}"
+
+[absent]
+logout-everywhere = "a store like this does not know whose its sessions are"
+refusals = "a late request gets a new session, or has its cookie cleared"
+
+[containers]
+server = "{project}=web"
+balancer = "{project}=balancer"
+database = "{project}={store.service}"
+"""
+
+
 def chosen(names: list[str]) -> list[str]:
     """Return the names of the stores, of all if none is given. Ends the program for one that there is not."""
     if unknown := [name for name in names if name not in STORES]:
@@ -123,7 +167,11 @@ def chosen(names: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--images"]:
-        print(*sorted({STORES[name].image for name in chosen(sys.argv[2:]) if name != "hopproof"}))
+    if sys.argv[1:2] == ["serve"]:
+        (only,) = chosen(sys.argv[2:3])
+        sys.exit(serve(only))
+    elif sys.argv[1:2] == ["--images"]:
+        names = chosen([name for name in sys.argv[2:] if name != "serve"])
+        print(*sorted({STORES[name].image for name in names if name != "hopproof"}))
     else:
         sys.exit(main(chosen(sys.argv[1:])))

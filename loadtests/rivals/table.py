@@ -1,17 +1,13 @@
-"""The results of a comparison as a table: in Markdown for a document, as a page for the report.
-
-loadtests/rivals/run publish takes reports/compare.json over into the repository: measured.json and DOCUMENT.
-"""
+"""The results of a comparison as tables: in Markdown for a document, as a page for the report."""
 
 from __future__ import annotations
 
-import json
-import shutil
+from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from generated import replace_section, section
+from generated import section
 from rivals.stores import STORES
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +15,7 @@ MEASURED = Path(__file__).parent / "measured.json"
 REPORT = ROOT / "reports" / "compare.json"
 # The document that shows it.
 DOCUMENT = ROOT / "docs" / "comparison.md"
+PICTURE = ROOT / "docs" / "comparison.svg"
 SECTION = "compare"
 
 # condition: {check: (the claim, the word for each case that broke it)}
@@ -47,6 +44,10 @@ CHECKS: dict[str, dict[str, tuple[str, str]]] = {
         "old_id_after_login": ("the old id stays dead", "alive"),
         "logged_in_after_login": ("the visitor stays logged in", "logged out"),
     },
+    "a server is killed, or the cache emptied": {
+        "server_killed": ("no acknowledged increment is lost with a server", "lost"),
+        "cache_emptied": ("what was there before is there when the cache is empty", "lost"),
+    },
     "the database, or Redis, is killed": {
         "outage_reads": ("a read is an error, never an empty session", "empty"),
         "outage_changes": ("no change is acknowledged", "acknowledged"),
@@ -71,6 +72,11 @@ def cell(check: dict[str, Any], word: str) -> str:
     return "held" if check["held"] else f"{check['lost']} of {check['tried']} {word}"
 
 
+def _waited(store: dict[str, Any]) -> str:
+    p95_ms = store["checks"]["counters"].get("p95_ms")
+    return "n/a" if p95_ms is None else f"{p95_ms:.0f} ms"
+
+
 def notes(measured: dict[str, Any]) -> list[str]:
     """Return why a store has no answer to a check, a line for each."""
     return [
@@ -85,20 +91,50 @@ def markdown(measured: dict[str, Any]) -> str:
     """Return the document's section, markers included."""
     stores = measured["stores"]
     lines = [
-        INTRO.format(**measured),
+        *(f"- **{capital(condition)}:** {sentence(stores, checks)}" for condition, checks in CHECKS.items()),
         "",
-        "| | " + " | ".join(title(name, store["version"]) for name, store in stores.items()) + " |",
-        "|---" * (len(stores) + 1) + "|",
+        f"![which store loses what, and how much of it]({PICTURE.name})",
+        "",
+        INTRO.format(**measured),
     ]
     for condition, checks in CHECKS.items():
-        lines.append(f"| **{condition}** |" + " |" * len(stores))
-        for check, (words, word) in checks.items():
-            cells = [cell(store["checks"][check], word) for store in stores.values()]
-            lines.append(f"| {words} | " + " | ".join(cells) + " |")
-    lines += ["", *(f"{note}." for note in notes(measured))]
+        claims = [words for words, _ in checks.values()]
+        shows_waits = condition == "two tabs at once"
+        if shows_waits:
+            claims.append("p95 of the later of two increments")
+        lines += ["", f"### {capital(condition)}", ""]
+        lines.append(f"| | {' | '.join(claims)} |")
+        lines.append("|---" * (len(claims) + 1) + "|")
+        for name, store in stores.items():
+            cells = [cell(store["checks"][check], word) for check, (_, word) in checks.items()]
+            if shows_waits:
+                cells.append(_waited(store))
+            lines.append(f"| {title(name, store['version'])} | {' | '.join(cells)} |")
+    if told := notes(measured):
+        lines += ["", *(f"- {note}." for note in told)]
     lines += ["", "## How each could do better", ""]
     lines += [f"- {title(name)}: {STORES[name].better}" for name in stores if STORES[name].better]
     return section(SECTION, lines)
+
+
+def capital(words: str) -> str:
+    return words[0].upper() + words[1:]
+
+
+def sentence(stores: dict[str, Any], checks: dict[str, tuple[str, str]]) -> str:
+    """Return how many of the other stores broke a claim of these checks, and how often at most."""
+    shares = [worst(store["checks"], checks) for name, store in stores.items() if name != "hopproof"]
+    losers = len([share for share in shares if share])
+    if not losers:
+        return f"none of {len(shares)} other stores broke a claim."
+    most = f"in up to {max(shares):.0%} of the tries"
+    return f"{losers} of {len(shares)} other stores broke a claim, {most}."
+
+
+def worst(found: dict[str, Any], checks: Iterable[str]) -> float:
+    """Return the largest share that a store lost in one of these checks; 0 if it lost nothing."""
+    shares = [found[check]["lost"] / found[check]["tried"] for check in checks if found[check]["tried"]]
+    return max(shares, default=0)
 
 
 STYLE = """
@@ -116,13 +152,11 @@ thead td { width: 22%; }
 th, td { border: 1px solid var(--line); padding: .35rem .55rem; text-align: left; vertical-align: top; }
 thead th { background: var(--head); }
 tbody th { font-weight: normal; }
-tr.condition th { font-weight: 600; background: var(--head); }
 td.held { color: var(--held); background: var(--held-paper); }
 td.lost { color: var(--lost); background: var(--lost-paper); font-weight: 600; }
 td.none { color: var(--none); }
 .share { display: block; height: .3rem; margin-top: .25rem; background: currentColor; min-width: 2px; }
 @media print { body { margin: 0; max-width: none; font-size: 8pt; } tr { break-inside: avoid; }
-  tr.condition { break-after: avoid; }
   th, td { padding: .15rem .4rem; } table { min-width: 0; } .share { height: .2rem; margin-top: 0; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   @page { size: A4 landscape; margin: 12mm; } }
@@ -131,20 +165,10 @@ td.none { color: var(--none); }
 
 def html(measured: dict[str, Any]) -> str:
     """Return the page: one file, no script, nothing loaded."""
-    stores = measured["stores"]
-    head = "".join(f'<th scope="col">{escape(title(name, s["version"]))}</th>' for name, s in stores.items())
-    rows = []
-    for condition, checks in CHECKS.items():
-        span = len(stores) + 1
-        rows.append(
-            f'<tr class="condition"><th colspan="{span}" scope="rowgroup">{escape(condition)}</th></tr>'
-        )
-        for check, (words, word) in checks.items():
-            cells = "".join(_td(store["checks"][check], word) for store in stores.values())
-            rows.append(f'<tr><th scope="row">{escape(words)}</th>{cells}</tr>')
+    tables = "\n".join(_table(measured["stores"], name, checks) for name, checks in CHECKS.items())
     better = "".join(
         f"<li><b>{escape(title(name))}</b>: {_code(STORES[name].better)}</li>"
-        for name in stores
+        for name in measured["stores"]
         if STORES[name].better
     )
     return f"""<!DOCTYPE html>
@@ -154,13 +178,23 @@ def html(measured: dict[str, Any]) -> str:
 <p>The same visitors, balancer and database ({measured["servers"]} servers, {escape(measured["database"])}),
 measured {escape(measured["measured"])}. ✓ nothing was lost, of so many tried; ✗ what was, and a bar of its
 share. Races are chances: another machine loses other numbers.</p>
-<div class="wide"><table><thead><tr><td></td>{head}</tr></thead><tbody>
-{chr(10).join(rows)}
-</tbody></table></div>
+{tables}
 <p>{"<br>".join(map(escape, notes(measured)))}</p>
 <h2>How each could do better</h2><ul>{better}</ul>
 </body></html>
 """
+
+
+def _table(stores: dict[str, Any], condition: str, checks: dict[str, tuple[str, str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(words)}</th>' for words, _ in checks.values())
+    rows = []
+    for name, store in stores.items():
+        cells = "".join(_td(store["checks"][check], word) for check, (_, word) in checks.items())
+        rows.append(f'<tr><th scope="row">{escape(title(name, store["version"]))}</th>{cells}</tr>')
+    return f"""<h2>{escape(capital(condition))}</h2>
+<div class="wide"><table><thead><tr><td></td>{head}</tr></thead><tbody>
+{chr(10).join(rows)}
+</tbody></table></div>"""
 
 
 def _td(check: dict[str, Any], word: str) -> str:
@@ -176,14 +210,3 @@ def _td(check: dict[str, Any], word: str) -> str:
 def _code(text: str) -> str:
     parts = escape(text).split("`")
     return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
-
-
-def publish() -> None:
-    if not REPORT.exists():
-        raise SystemExit(f"compare: there is no {REPORT} to publish\n    run `make compare`")
-    shutil.copy(REPORT, MEASURED)
-    replace_section(DOCUMENT, SECTION, markdown(json.loads(MEASURED.read_text())))
-
-
-if __name__ == "__main__":
-    publish()

@@ -169,9 +169,12 @@ def rows(text):
 @pytest.mark.parametrize("page", ["flask.md", "django.md"])
 def test_what_a_page_says_of_usual_stores_is_in_the_comparison(page):
     heading, _, *said = rows(PAGES[page].partition("## What its usual stores lose")[2])
-    whole = rows(COMPARED)
-    by_name = {row[0]: dict(zip(whole[0], row, strict=True)) for row in whole}
+    # A table for each condition there: a row for each store, a column for each claim.
+    told = {}
+    for table in COMPARED.split("### ")[1:]:
+        claims, _, *stores = rows(table)
+        told |= {(claim, row[0]): cell for row in stores for claim, cell in zip(claims, row, strict=True)}
 
     assert len(said) == 6
     for name, *cells in said:
-        assert cells == [by_name[name][column] for column in heading[1:]], name
+        assert cells == [told[name, store] for store in heading[1:]], name

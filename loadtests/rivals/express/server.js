@@ -1,7 +1,7 @@
-// The probe API, as far as the benchmark speaks it, on express-session and the store named by PEER.
+// The probe API on express-session and the store named by PEER.
 // resave and saveUninitialized as express-session's documentation recommends; each store with its defaults,
-// so a read extends the expiry (a touch), and tables are made by themselves.
-// ../probe.py is the same for Python's stores.
+// so a read extends the expiry (a touch), and tables are made by themselves. `server.js create-tables` lets them be
+// made before several servers do so at once. ../probe.py is the same for Python's stores.
 
 'use strict';
 
@@ -14,7 +14,8 @@ const session = require('express-session');
 const workers = Number(process.env.NODE_WORKERS || 1);
 const server = `web-${os.hostname()}`;
 
-const connections = Number(process.env.DB_CONNECTIONS || 1);
+// Undefined: as many as the driver has without a setting.
+const connections = Number(process.env.DB_CONNECTIONS) || undefined;
 
 function database() {
   return {
@@ -44,6 +45,8 @@ const stores = {
   'connect-redis': async () => {
     const { RedisStore } = require('connect-redis');
     const client = require('redis').createClient({ url: 'redis://valkey:6379' });
+    // Or a lost connection would end the process, as the client's documentation warns.
+    client.on('error', console.error);
     await client.connect();
     return new RedisStore({ client });
   },
@@ -59,6 +62,7 @@ async function serve() {
     next();
   });
   // Above the session middleware, so no session is read.
+  app.get(['/healthz', '/readyz'], (request, response) => response.end());
   app.get('/api/stateless', (request, response) => response.json({ server }));
   app.use(session({
     name: 'session',
@@ -77,23 +81,43 @@ async function serve() {
     request.session[request.params.key] = request.body;
     response.status(204).end();
   });
+  app.delete('/api/session/data/:key', (request, response) => {
+    delete request.session[request.params.key];
+    response.status(204).end();
+  });
   app.post('/api/session/counters/:key', (request, response) => {
     const { key } = request.params;
     request.session[key] = (request.session[key] || 0) + 1;
     response.json({ value: request.session[key] });
+  });
+  app.post('/api/session/lists/:key', (request, response) => {
+    const { key } = request.params;
+    request.session[key] = [...(request.session[key] || []), request.body];
+    response.json({ length: request.session[key].length });
   });
   app.post('/api/login', (request, response, next) => {
     const { cookie, ...data } = request.session;
     request.session.regenerate((error) => {
       if (error) return next(error);
       Object.assign(request.session, data, { _user: request.body.user });
-      response.json({ user: request.body.user });
+      request.session.save((error) => {
+        if (error) return next(error);
+        response.json({ user: request.body.user });
+      });
+    });
+  });
+  app.post('/api/logout', (request, response, next) => {
+    request.session.destroy((error) => {
+      if (error) return next(error);
+      response.clearCookie('session').status(204).end();
     });
   });
   app.listen(8000);
 }
 
-if (workers === 1) {
+if (process.argv[2] === 'create-tables') {
+  stores[process.env.PEER]().then(() => process.exit());
+} else if (workers === 1) {
   serve();
 } else if (cluster.isPrimary) {
   for (let number = 0; number < workers; number += 1) cluster.fork();

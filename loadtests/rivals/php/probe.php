@@ -1,42 +1,35 @@
 <?php
-// The probe API, as far as the benchmark speaks it, on $_SESSION. ../probe.py is the same for Python's stores.
+// The probe API without a session, and the way to the store named by PEER. ../probe.py is the same for Python's stores.
 
 declare(strict_types=1);
-require __DIR__ . '/sessions.php';
 
 $server = 'web-' . gethostname();
 header('X-Served-By: ' . $server);
-header('Content-Type: application/json');
 header('Cache-Control: no-store');
-$parts = explode('/', strtok($_SERVER['REQUEST_URI'], '?'));
+$path = strtok($_SERVER['REQUEST_URI'], '?');
+$parts = explode('/', $path);
 $route = $_SERVER['REQUEST_METHOD'] . ' ' . implode('/', array_slice($parts, 2, 2));
 $key = rawurldecode($parts[4] ?? '');
 
+if ($path === '/healthz' || $path === '/readyz') {
+    exit;
+}
 if ($route === 'GET stateless') {
-    exit(json_encode(['server' => $server]));
+    answer(['server' => $server]);
+    exit;
 }
 
-session_set_save_handler(new Sessions(), true);
-session_start();
-switch ($route) {
-    case 'GET session':
-        $data = array_diff_key($_SESSION, ['_user' => 0]);
-        echo json_encode(['server' => $server, 'user' => $_SESSION['_user'] ?? null, 'data' => (object) $data]);
-        break;
-    case 'PUT session/data':
-        $_SESSION[$key] = json_decode(file_get_contents('php://input'), true);
-        http_response_code(204);
-        break;
-    case 'POST session/counters':
-        $_SESSION[$key] = ($_SESSION[$key] ?? 0) + 1;
-        echo json_encode(['value' => $_SESSION[$key]]);
-        break;
-    case 'POST login':
-        session_regenerate_id(true);
-        $_SESSION['_user'] = json_decode(file_get_contents('php://input'), true)['user'];
-        echo json_encode(['user' => $_SESSION['_user']]);
-        break;
-    default:
-        http_response_code(404);
-        echo json_encode(['status' => 404]);
+/** The JSON of the request. An object stays one: as an array, an empty one would come back as a list. */
+function body(): mixed
+{
+    return json_decode(file_get_contents('php://input'));
 }
+
+function answer(array $value): void
+{
+    header('Content-Type: application/json');
+    echo json_encode($value, JSON_PRESERVE_ZERO_FRACTION);
+}
+
+$peer = getenv('PEER') ?: 'php-classic';
+require __DIR__ . ($peer === 'php-classic' ? '/classic.php' : '/symfony.php');

@@ -1,7 +1,8 @@
 <?php
 // The six functions of the PHP tutorials: the class that they pass to session_set_save_handler(),
 // on `sessions (id, access, data)`. ../classic.py is the same in Python, and says what PHP does around it.
-// Only the connection differs: it is kept, as PDO does when it is asked to.
+// Only the connection differs: it is kept, as PDO does when it is asked to. And a failure is an error, because PDO
+// throws since PHP 8.0; the functions of the time before went on with an empty session.
 
 declare(strict_types=1);
 
