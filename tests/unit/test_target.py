@@ -57,6 +57,21 @@ def test_a_deployment_whose_answers_name_no_server_is_not_judged_for_hopping() -
     assert cells["G1"].verdict == "held"
 
 
+def test_a_guarantee_that_nobody_could_see_broken_is_not_judged() -> None:
+    nobody = {"login": "it knows no users", "logout": "nobody is logged in"}
+    target = Target(URL | {"absent": SPELLED["absent"] | nobody})
+
+    assert "it knows no users; nobody is logged in" in target.not_judged["G4"]
+    assert target.not_judged.keys() == {"G4", "G8", "G10"}
+
+
+def test_containers_that_are_not_there_end_the_run_before_it_begins() -> None:
+    with running(Foreign()) as url:
+        named = Target(SPELLED | {"url": url, "containers": {"server": "label:hopproof.none=there"}})
+        with pytest.raises(BadTarget, match=r"containers\.server"):
+            named.check()
+
+
 @pytest.mark.parametrize(
     ("differs", "told"),
     [

@@ -119,7 +119,7 @@ def judge_target(target: Target, guarantees: Sequence[str], faults: Sequence[str
         target.check()
         judged = {name: FAULTS_OF_ANYBODY[name] for name in faults}
         cells, trials = fill(target, spoken(guarantees, target.services), judged, seed)
-    except BadTarget as error:
+    except (BadTarget, AssertionError) as error:
         give_up(str(error))
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -7,80 +7,75 @@ error is excused, for as long as the fault lasts.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
+from docker.models.containers import Container
+
 from verify.faults import FAULTS, Fault
-from verify.strikes.proof import Strike, frozen, killed, proven, state_of
+from verify.strikes.proof import frozen, killed, proven, state_of
 from verify.target import Target
 
 ERRORS = frozenset({0, *range(400, 600)})
 
 
-def _killed(role: str) -> Strike:
-    @contextlib.contextmanager
-    def strike(target: Target) -> Iterator[str]:
-        victim = target.containers(role)[0]
-        with killed(victim):
-            yield f"{victim.name} ended with 137"
-
-    return strike
+@contextlib.contextmanager
+def _killed(victim: Container) -> Iterator[str]:
+    with killed(victim):
+        yield f"{victim.name} ended with 137"
 
 
-def _stopped(role: str) -> Strike:
-    @contextlib.contextmanager
-    def strike(target: Target) -> Iterator[str]:
-        victim = target.containers(role)[0]
-        try:
-            victim.stop()
-            state = state_of(victim)
-            proven(state["Status"] == "exited", f"{victim.name} is {state['Status']}, expected exited")
-            yield f"{victim.name} ended with {state['ExitCode']}"
-        finally:
-            victim.start()
-
-    return strike
+@contextlib.contextmanager
+def _stopped(victim: Container) -> Iterator[str]:
+    try:
+        victim.stop()
+        state = state_of(victim)
+        proven(state["Status"] == "exited", f"{victim.name} is {state['Status']}, expected exited")
+        yield f"{victim.name} ended with {state['ExitCode']}"
+    finally:
+        victim.start()
 
 
-def _frozen(role: str) -> Strike:
-    @contextlib.contextmanager
-    def strike(target: Target) -> Iterator[str]:
-        victim = target.containers(role)[0]
-        with frozen(victim):
-            yield f"{victim.name} stood still"
-
-    return strike
+@contextlib.contextmanager
+def _frozen(victim: Container) -> Iterator[str]:
+    with frozen(victim):
+        yield f"{victim.name} stood still"
 
 
-def _restarted(role: str) -> Strike:
-    @contextlib.contextmanager
-    def strike(target: Target) -> Iterator[str]:
-        victim = target.containers(role)[0]
-        before = state_of(victim)["StartedAt"]
-        victim.restart()
-        after = state_of(victim)["StartedAt"]
-        proven(before != after, f"started at {before} and at {after}")
-        yield f"{victim.name} was started anew at {after}"
-
-    return strike
+@contextlib.contextmanager
+def _restarted(victim: Container) -> Iterator[str]:
+    before = state_of(victim)["StartedAt"]
+    victim.restart()
+    after = state_of(victim)["StartedAt"]
+    proven(before != after, f"started at {before} and at {after}")
+    yield f"{victim.name} was started anew at {after}"
 
 
-def _of(name: str, role: str, strike: Strike) -> Fault:
+Hurt = Callable[[Container], AbstractContextManager[str]]
+HURT: Mapping[str, tuple[str, Hurt]] = {
+    "server-killed": ("server", _killed),
+    "server-stopped": ("server", _stopped),
+    "server-frozen": ("server", _frozen),
+    "balancer-restarted": ("balancer", _restarted),
+    "database-killed": ("database", _killed),
+    "database-frozen": ("database", _frozen),
+    "cache-killed": ("cache", _killed),
+    "cache-frozen": ("cache", _frozen),
+}
+
+
+def _of(name: str, role: str, hurt: Hurt) -> Fault:
+    """Return our fault of this name, struck at the oldest container of a role."""
+
+    def strike(target: Target) -> AbstractContextManager[str]:
+        return hurt(target.containers(role)[0])
+
     return replace(
         FAULTS[name], strike=strike, statuses=ERRORS, per_tab=None, needs=role, lacks=None, budget=None
     )
 
 
-STRUCK: Mapping[str, tuple[str, Strike]] = {
-    "server-killed": ("server", _killed("server")),
-    "server-stopped": ("server", _stopped("server")),
-    "server-frozen": ("server", _frozen("server")),
-    "balancer-restarted": ("balancer", _restarted("balancer")),
-    "database-killed": ("database", _killed("database")),
-    "database-frozen": ("database", _frozen("database")),
-    "cache-killed": ("cache", _killed("cache")),
-    "cache-frozen": ("cache", _frozen("cache")),
-}
 FAULTS_OF_ANYBODY = {"calm": FAULTS["calm"]} | {
-    name: _of(name, role, strike) for name, (role, strike) in STRUCK.items()
+    name: _of(name, role, hurt) for name, (role, hurt) in HURT.items()
 }

@@ -17,6 +17,8 @@ import docker
 from docker.models.containers import Container
 
 from verify.deployment import until
+from verify.guarantees import GUARANTEES
+from verify.kinds import kinds_for
 from verify.probe import PARTS, REQUESTS, Probe, Request
 from verify.subject import Subject
 
@@ -90,6 +92,10 @@ class Target(Subject):
             found["G9"] = "no answer says which server gave it"
         for feature, reason in self.absent.items():
             found |= dict.fromkeys(FEATURES.get(feature, ()), reason)
+        come = kinds_for(self).keys()
+        for name, guarantee in GUARANTEES.items():
+            if not come & set(guarantee.roles):
+                found[name] = "; ".join(self.absent.values()) or "no session ends by age"
         return found
 
     def declared(self) -> list[str]:
@@ -107,6 +113,11 @@ class Target(Subject):
 
     def check(self) -> None:
         """Ask everything once, undisturbed. Raises BadTarget for what does not answer as the file says."""
+        for role in self._roles:
+            try:
+                self.containers(role)
+            except (AssertionError, docker.errors.DockerException) as error:
+                raise BadTarget(f"containers.{role}: {error}") from error
         visitor = self.visitor()
 
         def expect(act: str, told: object, *given: Any) -> None:
