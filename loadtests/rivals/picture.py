@@ -1,6 +1,6 @@
 """The picture of a comparison: a row per store, a column per condition.
 
-What a cell says is in it as text; its colour and its bar repeat that.
+Each cell says its result as text; its colour and its bar repeat that.
 """
 
 from __future__ import annotations

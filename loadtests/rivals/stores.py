@@ -135,7 +135,7 @@ STORES = {
     "tomcat": Store(
         "Tomcat{version}, PersistentValve, DataSourceStore",
         "Java",
-        "tomcat",
+        image="tomcat",
         tables=("stores.tomcat_sessions",),
         never_ages="the time of the last use is inside the serialised session, out of the reach of SQL",
         creates_tables=("bash", "/app/start", "create-table"),
@@ -148,7 +148,7 @@ STORES = {
     "macaron": Store(
         "Macaron session{version}, MySQL",
         "Go",
-        "go",
+        image="go",
         tables=("stores.session",),
         age=("UPDATE stores.session SET expiry = UNIX_TIMESTAMP() - 86400",),
         creates_tables=("/app/probe", "create-tables"),
@@ -161,7 +161,7 @@ STORES = {
     "redistore": Store(
         "gorilla/sessions, redistore{version}",
         "Go",
-        "go",
+        image="go",
         asks_version=("/app/probe", "version"),
         better="an error for the visitor when `Get` returns one and the session has an id, instead of "
         "the README's line in the log: a read during an outage is an error, and a malformed cookie is "

@@ -1,4 +1,4 @@
-"""Which version of each store is pinned here, for the tables of `make compare` and `make bench`."""
+"""Which version of each store is pinned here, for the table of `make bench`."""
 
 from __future__ import annotations
 

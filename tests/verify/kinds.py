@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from verify.history import digest
+from verify.history import Operation, digest
 from verify.scene import Scene
 from verify.subject import Subject
 from verify.tab import Tab
@@ -94,7 +94,7 @@ def leave(scene: Scene, tab: Tab, dice: random.Random) -> None:
     scene.bury(tab, session_id)
     for number in range(2):
         tab.with_id(session_id).do("read")
-        tab.with_id(session_id, 10 + number).do("add", "n", dares=True)
+        _append(tab.with_id(session_id, 10 + number), f"{visit}|{number}", dares=True)
     for _ in range(5):
         scene.goes_on(dice)
 
@@ -121,14 +121,15 @@ def leave_everywhere(scene: Scene, tab: Tab, dice: random.Random) -> None:
 
 def expire(scene: Scene, tab: Tab, dice: random.Random) -> None:
     """Come back after the session has expired."""
-    first = tab.do("add", "n")
+    visit = tab.visit
+    first = _append(tab, f"{visit}|0")
     session_id = tab.visitor.session_id
     if session_id is not None and scene.subject.expire(session_id, scene.wait):
         aged_ns = time.monotonic_ns()
         tab.note(first, act="expire", sent_id=digest(session_id), invoked=aged_ns, completed=aged_ns)
         scene.bury(tab, session_id)
         tab.do("read")
-        tab.with_id(session_id, 10).do("add", "n", dares=True)
+        _append(tab.with_id(session_id, 10), f"{visit}|1", dares=True)
     scene.wait(1)
 
 
@@ -215,6 +216,13 @@ def _anything(tab: Tab, dice: random.Random, register: str, value: str) -> None:
             tab.do("add", "n")
         case "append":
             tab.do("append", "items", value)
+
+
+def _append(tab: Tab, value: str, *, dares: bool = False) -> Operation:
+    """Append to a list; count, where there are none."""
+    if "append" in tab.visitor.probe.acts:
+        return tab.do("append", "items", value, dares=dares)
+    return tab.do("add", "n", dares=dares)
 
 
 def _at_once(*acts: Callable[[], object]) -> None:
