@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -65,7 +66,10 @@ def test_a_guarantee_that_nobody_could_see_broken_is_not_judged() -> None:
     assert target.not_judged.keys() == {"G4", "G8", "G10"}
 
 
-def test_containers_that_are_not_there_end_the_run_before_it_begins() -> None:
+def test_containers_that_are_not_there_end_the_run_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Docker's client leaves a socket open where no engine answers.
+    nothing = SimpleNamespace(containers=SimpleNamespace(list=lambda **_: []))
+    monkeypatch.setattr("docker.from_env", lambda: nothing)
     with running(Foreign()) as url:
         named = Target(SPELLED | {"url": url, "containers": {"server": "label:hopproof.none=there"}})
         with pytest.raises(BadTarget, match=r"containers\.server"):

@@ -21,6 +21,7 @@ from verify.guarantees import GUARANTEES
 from verify.kinds import kinds_for
 from verify.probe import PARTS, REQUESTS, Probe, Request
 from verify.subject import Subject
+from verify.visitor import Visitor
 
 ROLES = ("server", "balancer", "database", "cache")
 # Features that may be absent besides acts, and the guarantees that then say nothing.
@@ -119,7 +120,12 @@ class Target(Subject):
             except (AssertionError, docker.errors.DockerException) as error:
                 raise BadTarget(f"containers.{role}: {error}") from error
         visitor = self.visitor()
+        try:
+            self._ask_everything(visitor)
+        finally:
+            visitor.leave()
 
+    def _ask_everything(self, visitor: Visitor) -> None:
         def expect(act: str, told: object, *given: Any) -> None:
             answer = visitor.act(act, *given)
             request = self.probe.requests[act]
@@ -159,7 +165,6 @@ class Target(Subject):
             expect("read", {"data": {}, "user": None})
         if self.counts_rows:
             self.count_rows()
-        visitor.leave()
 
     @property
     def counts_rows(self) -> bool:
