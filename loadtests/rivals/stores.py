@@ -132,6 +132,15 @@ STORES = {
         asks_version=of_pip("django"),
         better="Valkey as for Flask-Session. Take db where two tabs may change one session.",
     ),
+    "starsessions-redis": Store(
+        "Starlette, starsessions{version}, Redis",
+        "Python",
+        asks_version=of_pip("starsessions"),
+        better="the store's `remove()` with the old id at a login: `regenerate_session_id()` leaves the old "
+        "session alive. `load_session()` only in the routes that need a session, because every request that "
+        "loads one saves it. No setting makes its save a merge, or refuses an id that the visitor made up. "
+        "Valkey as for Flask-Session.",
+    ),
     "tomcat": Store(
         "Tomcat{version}, PersistentValve, DataSourceStore",
         "Java",
