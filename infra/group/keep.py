@@ -50,6 +50,7 @@ class Seen:
 
     group: the group's name, empty for a volume that was never in one. gtids: the changes that it has.
     sees_majority: it reaches most of the members that it knows. is_shut: it refuses all but administrators.
+    is_leaving: it was asked to stop.
     """
 
     group: str
@@ -58,6 +59,7 @@ class Seen:
     sees_majority: bool
     gtids: str
     is_shut: bool = False
+    is_leaving: bool = False
 
     @property
     def is_in_group(self) -> bool:
@@ -190,7 +192,7 @@ class Member:
             " COALESCE(MAX(IF(member_id = @@server_uuid, member_state, NULL)), 'OFFLINE') AS state,"
             " COALESCE(SUM(member_id = @@server_uuid AND member_role = 'PRIMARY'), 0) AS is_primary,"
             " COALESCE(SUM(member_state = 'UNREACHABLE') * 2 < COUNT(*), 0) AS sees_majority,"
-            " @@offline_mode AS is_shut"
+            " @@offline_mode AS is_shut, @@group_replication_member_weight = 0 AS is_leaving"
             " FROM performance_schema.replication_group_members"
         )
         return Seen(
@@ -200,6 +202,7 @@ class Member:
             sees_majority=bool(own["sees_majority"]),
             gtids=own["gtids"],
             is_shut=bool(own["is_shut"]),
+            is_leaving=bool(own["is_leaving"]),
         )
 
     def waiting(self) -> dict[str, int]:
@@ -276,12 +279,14 @@ class Keeper:
         self._strangers: set[str] = set()
 
     def look(self) -> dict[str, Seen]:
-        """Return what the members say that answer."""
+        """Return what the members say that answer. One that is leaving must not be called back."""
         seen = {}
         self._strangers = set()
         for name, member in self.members.items():
             try:
-                seen[name] = member.look()
+                said = member.look()
+                if not said.is_leaving:
+                    seen[name] = said
             except (pymysql.err.MySQLError, OSError) as error:
                 if error.args[:1] == (ER.ACCESS_DENIED_ERROR,):
                     self._strangers.add(name)

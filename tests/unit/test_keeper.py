@@ -184,6 +184,13 @@ def test_each_step_is_done_to_its_member() -> None:
     assert done == {"db-1": [], "db-2": ["bootstrap"], "db-3": []}
 
 
+def test_a_member_that_is_leaving_is_not_called_back() -> None:
+    for state in ("ONLINE", "OFFLINE"):
+        keeper, done = keeper_of(PRIMARY, SECONDARY, said(state, "12", is_shut=True, is_leaving=True))
+        keeper.once()
+        assert done == {"db-1": [], "db-2": [], "db-3": []}
+
+
 def test_what_lasts_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     keeper, done = keeper_of(said(), AWAY, said())
     with caplog.at_level(logging.INFO):

@@ -38,11 +38,14 @@ EXCUSED = {
         "database-frozen",
         "database-unreachable",
         "primary-killed",
+        "primary-stopped",
         "primary-frozen",
         "primary-cut-off",
         "router-unreachable",
         "two-members-killed",
         "all-members-killed",
+        "secondary-killed",
+        "member-rejoins",
     )
 }
 OUTAGES = [name for name, fault in FAULTS.items() if name in EXCUSED and fault.per_tab is None]

@@ -25,6 +25,7 @@ DOCUMENT = ROOT / "docs" / "verdict.md"
 EXTRAS = {
     "memcached": ("CACHE=memcached", "memcached", ["memcached"]),
     "php": ("PROFILES=polyglot", "a PHP server", ["php"]),
+    "group": ("DB=group", "a member of the group or the router", ["keeper"]),
     "frameworks": ("PROFILES=frameworks", "a server of another framework", ["flask", "django", "fastapi"]),
 }
 FIGURES = ("ok", "refused", "unknown", "recovered in", "longest wait", "service lost")

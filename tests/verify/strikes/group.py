@@ -12,7 +12,7 @@ from docker.models.containers import Container
 
 from verify.deployment import MEMBERS, MYSQL, Stack, ask_inside, until
 from verify.strikes.database import store_is_back, store_is_out
-from verify.strikes.proof import frozen, killed, proven
+from verify.strikes.proof import ended_with, frozen, killed, proven
 
 VIEW = "SELECT member_host, member_state, member_role FROM performance_schema.replication_group_members"
 
@@ -90,6 +90,20 @@ def primary_killed(stack: Stack) -> AbstractContextManager[str]:
     return _another_takes_over(stack, lambda old: killed(stack.container(old)), "ended with 137")
 
 
+@contextlib.contextmanager
+def _stopped(member: Container) -> Iterator[None]:
+    try:
+        member.stop()
+        ended_with(member, 0, "MySQL ended by itself")
+        yield
+    finally:
+        member.start()
+
+
+def primary_stopped(stack: Stack) -> AbstractContextManager[str]:
+    return _another_takes_over(stack, lambda old: _stopped(stack.container(old)), "ended when asked")
+
+
 def primary_frozen(stack: Stack) -> AbstractContextManager[str]:
     return _another_takes_over(stack, lambda old: frozen(stack.container(old)), "stood still")
 
@@ -107,7 +121,6 @@ def primary_cut_off(stack: Stack) -> Iterator[str]:
     finally:
         # The network came back on a new interface, which gets the waits of compose.yml at the next start.
         # Without them the member waits for 11 s when another one dies, and is taken for dead itself.
-        # Killed: a member that is asked to stop takes up to a minute, and answers old reads meanwhile.
         with _whole_afterwards(stack), killed(stack.container(old)):
             pass
 
@@ -151,13 +164,9 @@ def secondary_killed(stack: Stack) -> Iterator[str]:
 def member_rejoins(stack: Stack) -> Iterator[str]:
     """Stop a secondary, and let it come back while visitors write."""
     primary, name = primary_of(stack), _secondaries(stack)[0]
-    member = stack.container(name)
     with _whole_afterwards(stack):
-        try:
-            member.stop()
+        with _stopped(stack.container(name)):
             until(lambda: name not in roles(stack.container(primary)), f"a group without {name}", 60)
-        finally:
-            member.start()
         until(stack.has_whole_group, f"{name} in the group", 120, rest_s=0.5)
         proven(primary_of(stack) == primary, f"{primary} is not the primary any more")
         yield f"{name} left and came back, {primary} stayed the primary"
