@@ -189,7 +189,7 @@ def test_a_stopped_server_fails_no_request(
 def test_every_guarantee_holds_while_a_server_in_uvicorn_is_killed(deployment: Deployment) -> None:
     fault = "fastapi-server-killed"
     trial = strike(deployment, FAULTS[fault], os.environ["HOPPROOF_TEST_RUN"], QUICK)
-    cells = column(fault, FAULTS[fault], trial, GUARANTEES)
+    cells = column(fault, trial, GUARANTEES)
 
     assert [line(cell) for cell in cells if cell.verdict not in ("held", "n/a")] == []
     assert {o.server.partition("-")[0] for o in trial.run.history} >= set(KINDS)

@@ -147,7 +147,7 @@ def test_prometheus_reaches_the_router_for_its_metrics_only(deployment: Deployme
 @pytest.mark.parametrize("fault", ["primary-killed", "primary-frozen", "all-members-killed"])
 def test_every_guarantee_holds_while_a_group_suffers(deployment: Deployment, fault: str) -> None:
     trial = strike(deployment, FAULTS[fault], SEED, QUICK)
-    cells = column(fault, FAULTS[fault], trial, GUARANTEES)
+    cells = column(fault, trial, GUARANTEES)
     assert [line(cell) for cell in cells if cell.verdict not in ("held", "n/a")] == []
 
 

@@ -593,7 +593,7 @@ def test_a_stopped_php_server_fails_no_request(deployment: Deployment, crowd: Co
 @pytest.mark.parametrize("fault", ["calm", "php-server-killed", "database-killed"])
 def test_every_guarantee_holds_with_php_servers_under(deployment: Deployment, fault: str) -> None:
     trial = strike(deployment, FAULTS[fault], os.environ["HOPPROOF_TEST_RUN"], QUICK)
-    cells = column(fault, FAULTS[fault], trial, GUARANTEES)
+    cells = column(fault, trial, GUARANTEES)
     assert [line(cell) for cell in cells if cell.verdict not in ("held", "n/a")] == []
     assert {o.server.partition("-")[0] for o in trial.run.history} >= set(KINDS)
 

@@ -27,7 +27,7 @@ def break_part(deployment: Deployment) -> Iterator[Break]:
 
 def judged(deployment: Deployment, fault: str, pace: Pace = QUICK) -> dict[str, Cell]:
     trial = strike(deployment, FAULTS[fault], SEED, pace)
-    return {cell.guarantee: cell for cell in column(fault, FAULTS[fault], trial, GUARANTEES)}
+    return {cell.guarantee: cell for cell in column(fault, trial, GUARANTEES)}
 
 
 def test_without_a_broken_part_the_servers_that_can_be_sabotaged_hold(

@@ -22,7 +22,7 @@ SEED = os.environ["HOPPROOF_TEST_RUN"]
 @pytest.mark.parametrize("fault", ["calm", "server-killed", "rolling-deploy", "database-killed"])
 def test_every_guarantee_holds_under(deployment: Deployment, fault: str) -> None:
     trial = strike(deployment, FAULTS[fault], SEED, QUICK)
-    cells = column(fault, FAULTS[fault], trial, GUARANTEES)
+    cells = column(fault, trial, GUARANTEES)
     assert [line(cell) for cell in cells if cell.verdict not in ("held", "n/a")] == []
 
 

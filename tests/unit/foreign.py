@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -37,10 +38,15 @@ SPELLED: dict[str, Any] = {
 
 
 class Foreign:
-    """The sessions. loses_writes: a change writes back all that it read a moment before."""
+    """The sessions.
 
-    def __init__(self, *, loses_writes: bool = False) -> None:
+    loses_writes: a change writes back all that it read a moment before. away: as long as there is this file,
+    every answer is 503.
+    """
+
+    def __init__(self, *, loses_writes: bool = False, away: Path | None = None) -> None:
         self.loses_writes = loses_writes
+        self.away = away
         self.sessions: dict[str, dict[str, Any]] = {}
         self.lock = threading.Lock()
         self.turn = count()
@@ -65,6 +71,15 @@ class Foreign:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     foreign: Foreign
+
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        if self.foreign.away and self.foreign.away.exists():
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.answer({}, status=503)
+            return False
+        return True
 
     def do_GET(self) -> None:
         empty = {"who": None, "bag": None}
@@ -98,9 +113,9 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return unquote(cookies["sid"].value) if "sid" in cookies else None
 
-    def answer(self, body: Any, session: str | None = None) -> None:
+    def answer(self, body: Any, session: str | None = None, status: int = 200) -> None:
         text = json.dumps(body).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
         self.send_header("Via-Server", f"app{next(self.foreign.turn) % 2}.example")

@@ -60,8 +60,8 @@ def test_the_return_of_what_was_struck_may_disturb_once_more() -> None:
 
 
 def verdict_of(fault: str, told: Run, unjudged: str | None = None) -> tuple[str, str | None]:
-    trial = Trial(told, "it struck", None, 0.1, unjudged)
-    (cell,) = column(fault, FAULTS[fault], trial, ["G10"])
+    trial = Trial(FAULTS[fault], told, "it struck", None, 0.1, unjudged)
+    (cell,) = column(fault, trial, ["G10"])
     return cell.verdict, cell.reason
 
 

@@ -36,16 +36,18 @@ LOST = operation(7.0, key="lost", value=HOSTILE)
 ERROR = operation(9.0, outcome="unknown", status=504, server="balancer")
 
 
-def trial(*operations: Operation, evidence: str | None = "it was struck", **differs: Any) -> Trial:
+def trial(
+    *operations: Operation, evidence: str | None = "it was struck", fault: str = "calm", **differs: Any
+) -> Trial:
     history = operations or (operation(0), operation(1, "web-2"), operation(2, "web-3"), LOST, ERROR)
     fields: dict[str, Any] = {"trouble": None, "recovery_s": 4.0} | differs
-    return Trial(Run(history, 1005 * S, 1012 * S), evidence, **fields)
+    return Trial(FAULTS[fault], Run(history, 1005 * S, 1012 * S), evidence, **fields)
 
 
 USUAL = at_hand(FAULTS, [])
 SERVICES = {extra: services for extra, (_, _, services) in publishing.EXTRAS.items()}
 WITH = {extra: at_hand(FAULTS, services) for extra, services in SERVICES.items()}
-TRIALS = {fault: trial() for fault in USUAL}
+TRIALS = {fault: trial(fault=fault) for fault in USUAL}
 
 
 def cells(*changed: Cell, faults: Iterable[str] = USUAL, services: Iterable[str] = ()) -> list[Cell]:
@@ -110,7 +112,7 @@ def test_the_smallest_contradictions_are_told_first() -> None:
 
 
 def test_a_void_cell_says_why_and_what_was_looked_for() -> None:
-    trials = TRIALS | {"scale": trial(evidence=None, trouble="no proof that it struck")}
+    trials = TRIALS | {"scale": trial(fault="scale", evidence=None, trouble="no proof that it struck")}
     said = words(page.html(cells(VOID), trials, "abc"))
     assert "Void: 1 of 135 pairs prove nothing" in said
     assert "○ void : G1 under “scaled up and down” : no visitor was served" in said
@@ -137,7 +139,7 @@ def test_a_sabotaged_run_says_so() -> None:
 
 
 def test_a_part_of_the_table_and_a_run_without_operations_are_shown_as_they_are() -> None:
-    empty = Trial(Run((), 0, 0), None, "it did not strike", None)
+    empty = Trial(FAULTS["calm"], Run((), 0, 0), None, "it did not strike", None)
     said = words(
         page.html([Cell("G3", "calm", "void", reason="no visitor was served")], {"calm": empty}, "abc")
     )

@@ -14,13 +14,13 @@ import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from verify.anybody import FAULTS_OF_ANYBODY
+from verify.anybody import faults_of
 from verify.deployment import Deployment, Stack
-from verify.faults import FAULTS, at_hand
+from verify.faults import FAULTS, Fault, at_hand
 from verify.guarantees import GUARANTEES, SABOTEURS, spoken
 from verify.matrix import REPORTS, exit_status, fill, write_reports
 from verify.sabotage import sabotage, sabotaged_group
@@ -29,25 +29,27 @@ from verify.trial import Trial
 from verify.verdict import Cell
 
 
-def chosen(only: str, saboteur: str = "") -> tuple[list[str], list[str]]:
+def chosen(
+    only: str, saboteur: str = "", there_are: Collection[str] = tuple(FAULTS)
+) -> tuple[list[str], list[str]]:
     """Return the guarantees and the faults that ONLY names: all guarantees if it names none; likewise faults.
 
-    A saboteur is looked for under the fault that makes it show.
+    there_are: the names of faults. A saboteur is looked for under the fault that makes it show.
     """
     names = re.split(r"[\s,]+", only.strip()) if only.strip() else []
-    unknown = [name for name in names if name not in GUARANTEES and name not in FAULTS]
+    unknown = [name for name in names if name not in GUARANTEES and name not in there_are]
     if unknown:
         give_up(
             f"ONLY={only!r}: there is no {' and no '.join(unknown)}",
             f"guarantees: {' '.join(GUARANTEES)}",
-            f"faults: {' '.join(FAULTS)}",
+            f"faults: {' '.join(there_are)}",
         )
     if saboteur and saboteur not in SABOTEURS:
         give_up(f"there is no SABOTEUR={saboteur!r}", f"saboteurs: {' '.join(SABOTEURS)}")
-    usual = [SABOTEURS[saboteur].under] if saboteur else list(FAULTS)
+    usual = [SABOTEURS[saboteur].under] if saboteur else list(there_are)
     return (
         [name for name in GUARANTEES if name in names] or list(GUARANTEES),
-        [name for name in FAULTS if name in names] or usual,
+        [name for name in there_are if name in names] or usual,
     )
 
 
@@ -58,10 +60,10 @@ def give_up(*lines: str) -> NoReturn:
 
 def main() -> int:
     saboteur, file = os.environ.get("SABOTEUR", ""), os.environ.get("TARGET", "")
-    guarantees, faults = chosen(os.environ.get("ONLY", ""), saboteur)
     if saboteur and file:
         give_up("SABOTEUR breaks a stack of ours, and TARGET is another's: one of them at a time")
-    target = described(file) if file else None
+    target, theirs = described(file) if file else (None, FAULTS)
+    guarantees, faults = chosen(os.environ.get("ONLY", ""), saboteur, theirs)
     if sys.argv[1:] == ["--check"]:
         return 0
     # The context managers heal after Ctrl-C (SIGINT) and after the signal of a CI (SIGTERM). Set for both,
@@ -73,7 +75,7 @@ def main() -> int:
     if saboteur:
         return find(saboteur, guarantees, faults, seed)
     if target:
-        return judge_target(target, guarantees, faults, seed)
+        return judge_target(target, guarantees, {name: theirs[name] for name in faults}, seed)
     stack = Stack(
         os.environ["COMPOSE_PROJECT_NAME"],
         os.environ["HOPPROOF_URL"],
@@ -100,25 +102,22 @@ def main() -> int:
     return concluded(cells, trials, seed)
 
 
-def described(file: str) -> Target:
+def described(file: str) -> tuple[Target, Mapping[str, Fault]]:
+    """Return the deployment of a file, and what can strike it."""
     try:
-        return read(Path(file))
+        target = read(Path(file))
+        return target, faults_of(target)
     except BadTarget as error:
         give_up(f"TARGET={file}: {error}")
 
 
-def judge_target(target: Target, guarantees: Sequence[str], faults: Sequence[str], seed: str) -> int:
+def judge_target(target: Target, guarantees: Sequence[str], faults: Mapping[str, Fault], seed: str) -> int:
     """Judge a deployment that is not ours. Return the exit status."""
-    known = [name for name in faults if name in FAULTS_OF_ANYBODY]
-    faults = at_hand(known, target.services, FAULTS_OF_ANYBODY)
-    if not faults:
-        give_up("none of these faults can be struck: the file names no container for them")
     for said in target.declared():
         print(f"verify: {said}", flush=True)
     try:
         target.check()
-        judged = {name: FAULTS_OF_ANYBODY[name] for name in faults}
-        cells, trials = fill(target, spoken(guarantees, target.services), judged, seed)
+        cells, trials = fill(target, spoken(guarantees, target.services), faults, seed)
     except (BadTarget, AssertionError) as error:
         give_up(str(error))
     except KeyboardInterrupt:

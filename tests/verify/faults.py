@@ -6,7 +6,7 @@ A fault that cannot show that it struck raises DidNotStrike; then its column is 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -177,15 +177,15 @@ FAULTS = {
 }
 
 
-def budget_counts(name: str, services: Iterable[str]) -> bool:
+def budget_counts(fault: Fault, services: Iterable[str]) -> bool:
     """Say whether the cost of a fault is judged on a stack with these services.
 
     The budgets were made for one database. Three share the cores with all else: only their own faults count.
     """
-    return "keeper" not in services or FAULTS[name].needs == "keeper"
+    return "keeper" not in services or fault.needs == "keeper"
 
 
-def at_hand(names: Iterable[str], services: Iterable[str], faults: Mapping[str, Fault] = FAULTS) -> list[str]:
+def at_hand(names: Iterable[str], services: Iterable[str]) -> list[str]:
     """Return the faults that can be struck on a stack with these services, in order."""
     there = set(services)
-    return [n for n in names if faults[n].needs in {None, *there} and faults[n].lacks not in there]
+    return [n for n in names if FAULTS[n].needs in {None, *there} and FAULTS[n].lacks not in there]

@@ -46,11 +46,11 @@ def fill(
             )
             continue
         own = pace
-        if not budget_counts(name, services):
+        if not budget_counts(fault, services):
             own = replace(pace, unjudged=pace.unjudged or SHARED_CORES)
         trial = trials[name] = strike(subject, fault, f"{seed} {name}", own)
         history.write(trial.run.history, REPORTS / f"history-{name}.jsonl")
-        found = column(name, fault, trial, guarantees)
+        found = column(name, trial, guarantees)
         print(f"\n{fault.title}: {trial.evidence or 'VOID, ' + str(trial.trouble)}", flush=True)
         cost = felt(trial.run)
         waited = f"{cost.longest_wait_s:.2f} s"

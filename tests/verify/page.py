@@ -10,7 +10,7 @@ from string import Template
 from textwrap import shorten
 
 from verify.evidence import Violation
-from verify.faults import FAULTS
+from verify.faults import FAULTS, Fault
 from verify.felt import felt
 from verify.guarantees import GUARANTEES, SABOTEURS
 from verify.history import hops, not_as_asked, shifted
@@ -49,7 +49,7 @@ def html(
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=headline(cells),
         introduction=_introduction(trials, seed, saboteur, target),
-        summaries=_summaries(cells),
+        summaries=_summaries(cells, trials),
         matrix=_matrix(cells, trials),
         sections="\n".join(
             _section(name, trial, [cell for cell in cells if cell.fault == name])
@@ -71,8 +71,8 @@ def headline(cells: Iterable[Cell]) -> str:
     return f"All held: {number(guarantees, 'guarantee')} under {number(faults, 'fault')}"
 
 
-def _quoted(fault: str) -> str:
-    return f"“{escape(FAULTS[fault].title)}”"
+def _quoted(fault: Fault) -> str:
+    return f"“{escape(fault.title)}”"
 
 
 def _introduction(trials: Mapping[str, Trial], seed: str, saboteur: str | None, target: str | None) -> str:
@@ -89,12 +89,12 @@ def _introduction(trials: Mapping[str, Trial], seed: str, saboteur: str | None, 
         broken = SABOTEURS[saboteur]
         said.append(
             f"<b>Sabotaged on purpose:</b> {escape(saboteur)} {escape(broken.how)}. "
-            f"{broken.breaks} under {_quoted(broken.under)} has to be broken."
+            f"{broken.breaks} under {_quoted(FAULTS[broken.under])} has to be broken."
         )
     return "\n".join(f"<p>{sentence}</p>" for sentence in said)
 
 
-def _summaries(cells: Iterable[Cell]) -> str:
+def _summaries(cells: Iterable[Cell], trials: Mapping[str, Trial]) -> str:
     """Return a line for each reason why cells of a fault are broken or void, broken ones first."""
     bad = [cell for cell in cells if cell.verdict in ("broken", "void")]
     alike: dict[tuple[str, str, str], list[Cell]] = {}
@@ -103,7 +103,7 @@ def _summaries(cells: Iterable[Cell]) -> str:
     lines = []
     for (verdict, fault, reason), found in list(alike.items())[:SHOWN_SUMMARIES]:
         names = " ".join(cell.guarantee for cell in found)
-        link = f'<a href="#{fault}-{found[0].guarantee}">{names} under {_quoted(fault)}</a>'
+        link = f'<a href="#{fault}-{found[0].guarantee}">{names} under {_quoted(trials[fault].fault)}</a>'
         why = escape(shorten(reason, 160, placeholder=" …"))
         lines.append(f"<li>{SYMBOLS[verdict]} <b>{verdict}</b>: {link}: {why}</li>")
     if rest := list(alike)[SHOWN_SUMMARIES:]:
@@ -117,14 +117,15 @@ def _summaries(cells: Iterable[Cell]) -> str:
 def _matrix(cells: Sequence[Cell], trials: Mapping[str, Trial]) -> str:
     by_pair = {(cell.guarantee, cell.fault): cell for cell in cells}
     faults = "".join(
-        f'<th scope="col"><a href="#{name}">{escape(FAULTS[name].title)}</a></th>' for name in trials
+        f'<th scope="col"><a href="#{name}">{escape(trial.fault.title)}</a></th>'
+        for name, trial in trials.items()
     )
     rows = []
     for name, guarantee in GUARANTEES.items():
         found = [by_pair.get((name, fault)) for fault in trials]
         if any(found):
             claim = f'<th scope="row"><b>{name}</b> {escape(guarantee.claim)}</th>'
-            rows.append(f"<tr>{claim}{''.join(map(_matrix_cell, found))}</tr>")
+            rows.append(f"<tr>{claim}{''.join(map(_matrix_cell, found, trials.values()))}</tr>")
     missed = "".join(f"<td>{sum(map(not_as_asked, t.run.history)):,}</td>" for t in trials.values())
     recovered = "".join(f"<td>{_recovered(trial)}</td>" for trial in trials.values())
     costs = [felt(trial.run) for trial in trials.values()]
@@ -138,11 +139,11 @@ def _matrix(cells: Sequence[Cell], trials: Mapping[str, Trial]) -> str:
 <tr><th scope="row">service lost</th>{lost}</tr></tfoot></table>"""
 
 
-def _matrix_cell(cell: Cell | None) -> str:
+def _matrix_cell(cell: Cell | None, trial: Trial) -> str:
     if cell is None:
         return "<td></td>"
-    why = f"{cell.guarantee} under “{FAULTS[cell.fault].title}”: {cell.reason or cell.verdict}"
-    link = f'<a href="#{cell.fault}-{cell.guarantee}" title="{escape(why)}">{_verdict(cell)}</a>'
+    why = f"{cell.guarantee} under {_quoted(trial.fault)}: {escape(cell.reason or cell.verdict)}"
+    link = f'<a href="#{cell.fault}-{cell.guarantee}" title="{why}">{_verdict(cell)}</a>'
     return f'<td class="{_class(cell)}">{link}</td>'
 
 
@@ -162,13 +163,12 @@ def _recovered(trial: Trial) -> str:
 
 
 def _section(name: str, trial: Trial, cells: Sequence[Cell]) -> str:
-    fault = FAULTS[name]
     timeline = Timeline(
-        fault, trial, [o for cell in cells for v in _smallest(cell) for o in v.operations[:SHOWN_OPERATIONS]]
+        trial, [o for cell in cells for v in _smallest(cell) for o in v.operations[:SHOWN_OPERATIONS]]
     )
-    facts = "".join(f"<dt>{fact}</dt><dd>{escape(value)}</dd>" for fact, value in _facts(name, trial).items())
+    facts = "".join(f"<dt>{fact}</dt><dd>{escape(value)}</dd>" for fact, value in _facts(trial).items())
     rows = "\n".join(_row(cell, timeline) for cell in cells)
-    return f"""<section id="{name}"><h2>{escape(fault.title.capitalize())}</h2>
+    return f"""<section id="{name}"><h2>{escape(trial.fault.title.capitalize())}</h2>
 <dl>{facts}</dl>
 {timeline.legend()}
 <div class="wide">{timeline.svg()}</div>
@@ -178,7 +178,7 @@ def _section(name: str, trial: Trial, cells: Sequence[Cell]) -> str:
 </tbody></table></div></section>"""
 
 
-def _facts(name: str, trial: Trial) -> dict[str, str]:
+def _facts(trial: Trial) -> dict[str, str]:
     history = trial.run.history
     theirs = [o for o in history if o.role != "auditor"]
     missed = [o for o in history if not_as_asked(o)]
@@ -186,7 +186,7 @@ def _facts(name: str, trial: Trial) -> dict[str, str]:
     kinds = Counter(str(o.status or "no answer") for o in missed).most_common()
     shown = f" ({', '.join(f'{number:,} × {kind}' for kind, number in kinds)})" if kinds else ""
     cost = felt(trial.run)
-    since = "strike" if FAULTS[name].heals_itself else "heal"
+    since = "strike" if trial.fault.heals_itself else "heal"
     return {
         "struck": f"✓ {trial.evidence}" if trial.evidence else f"○ {trial.trouble}",
         "recovered": "✗ never" if trial.recovery_s is None else f"{_recovered(trial)} after the {since}",

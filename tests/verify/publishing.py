@@ -15,7 +15,7 @@ from typing import Any
 from generated import replace_section, section
 from verify.deployment import ROOT
 from verify.faults import FAULTS, at_hand, budget_counts
-from verify.guarantees import GUARANTEES, NOT_APPLICABLE, spoken
+from verify.guarantees import GUARANTEES, spoken, without_meaning
 from verify.verdict import SYMBOLS, Cell, number
 
 REPORT = ROOT / "reports" / "verify.json"
@@ -82,7 +82,8 @@ def markdown(measured: Mapping[str, Any]) -> str:
             f"Made by `SEED={seed} {setting} make verify`: {operations:,} operations, {hops:,} hops.",
         ]
         return section(section_of(measured), lines)
-    why_not = ", ".join(sorted({why for (name, _), why in NOT_APPLICABLE.items() if name in said}))
+    pairs = [(name, FAULTS[fault]) for name in said for fault in by_fault]
+    why_not = ", ".join(sorted({why for pair in pairs if (why := without_meaning(*pair))}))
     lines = [
         "## The default deployment",
         "",
@@ -126,8 +127,8 @@ def unfit(measured: Mapping[str, Any]) -> list[str]:
 
 def is_without_meaning(guarantee: str, fault: str, services: Iterable[str]) -> bool:
     """Say whether a cell has to be n/a in a whole run on a stack with these services."""
-    is_uncounted = guarantee == "G10" and not budget_counts(fault, services)
-    return is_uncounted or (guarantee, fault) in NOT_APPLICABLE
+    is_uncounted = guarantee == "G10" and not budget_counts(FAULTS[fault], services)
+    return is_uncounted or without_meaning(guarantee, FAULTS[fault]) is not None
 
 
 def publish() -> None:

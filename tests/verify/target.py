@@ -6,6 +6,7 @@ docs/your-deployment.md says what the file holds. What it declares absent is not
 from __future__ import annotations
 
 import ipaddress
+import re
 import subprocess
 import tomllib
 from collections.abc import Callable, Mapping
@@ -27,9 +28,11 @@ ROLES = ("server", "balancer", "database", "cache")
 # Features that may be absent besides acts, and the guarantees that then say nothing.
 FEATURES = {"hops": ("G9",), "refusals": ()}
 TABLE = ("command", "expire", "count")
+BUDGET = ("wait_s", "lost_s")
+FAULT = ("title", "command", "heal", "hold_s", "errors", "takes", *BUDGET)
 KEYS = (
     *("url", "ca", "owner_agrees", "cookie", "server_header", "balancer", "idle_timeout_s", "error_within_s"),
-    *("absent", "requests", "answers", "containers", "table"),
+    *("absent", "requests", "answers", "containers", "faults", "table"),
 )
 # A session that ends by age is waited for, if that takes no longer.
 LONGEST_WAIT_S = 10
@@ -81,14 +84,16 @@ class Target(Subject):
         self._idle_timeout_s = _number(described, "idle_timeout_s", 1, LONGEST_WAIT_S)
         self._roles = _roles(described.get("containers", {}))
         self._table = _table(described.get("table", {}))
+        # As they are described. anybody.py makes them faults.
+        self.faults = _faults(described.get("faults", {}))
+        self.folder = folder
         self.not_judged = self._not_judged()
         self._names: set[str] = set()
 
     def _not_judged(self) -> dict[str, str]:
-        found = {
-            "G8": "the file does not say how rows are planted and cleaned",
-            "G10": "the file sets no budget",
-        }
+        found = {"G8": "the file does not say how rows are planted and cleaned"}
+        if not any(fault.keys() & {*BUDGET} for fault in self.faults.values()):
+            found["G10"] = "the file sets no budget"
         if not self.probe.server_header:
             found["G9"] = "no answer says which server gave it"
         for feature, reason in self.absent.items():
@@ -311,15 +316,46 @@ def _roles(described: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _table(described: Mapping[str, Any]) -> dict[str, Any]:
     known(described, TABLE, "table.")
-    if described and not isinstance(described.get("command"), list):
-        raise BadTarget("table.command has to be a list: a program that takes SQL on its standard input")
+    if described and "command" not in described:
+        raise BadTarget("table.command is missing: a program that takes SQL on its standard input")
+    _words(described, "command", "table.")
     return dict(described)
 
 
-def _number(described: Mapping[str, Any], name: str, least: float, most: float) -> float | None:
+def _faults(described: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    if not isinstance(described, dict):
+        raise BadTarget(f"faults is {described!r}, not a table")
+    for name, fault in described.items():
+        where = f"faults.{name}."
+        if not re.fullmatch("[a-z][a-z0-9-]*", name) or name == "calm":
+            raise BadTarget(f"faults: a name of small letters and hyphens is needed, not {name!r}")
+        known(fault, FAULT, where)
+        for entry in ("command", "heal"):
+            _words(fault, entry, where)
+        if "heal" in fault and "command" not in fault:
+            raise BadTarget(f"{where}heal has to follow a command")
+        if not isinstance(fault.get("title", ""), str) or not isinstance(fault.get("errors", True), bool):
+            raise BadTarget(f"{where}title has to be a text, and {where}errors true or false")
+        if fault.get("takes", ROLES[0]) not in ROLES:
+            raise BadTarget(f"{where}takes is {fault['takes']!r}; there are: {' '.join(ROLES)}")
+        _number(fault, "hold_s", 0, 60, where)
+        for entry in BUDGET:
+            _number(fault, entry, 0, 60, where)
+    return dict(described)
+
+
+def _words(described: Mapping[str, Any], name: str, where: str) -> None:
+    words = described.get(name, ["true"])
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+        raise BadTarget(f"{where}{name} is {words!r}; it has to be a program and its arguments, as a list")
+
+
+def _number(
+    described: Mapping[str, Any], name: str, least: float, most: float, where: str = ""
+) -> float | None:
     value = described.get(name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise BadTarget(f"{name} is {value!r}; it has to be a number from {least} to {most}")
+        raise BadTarget(f"{where}{name} is {value!r}; it has to be a number from {least} to {most}")
     return float(value)

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from verify.faults import Fault
 from verify.felt import WINDOW_NS, felt
 from verify.history import Operation, grouped, not_as_asked
 from verify.trial import Trial
@@ -26,9 +25,8 @@ COLOURS = 9  # in page.html; a tenth server gets the first one again, and a lane
 class Timeline:
     """flagged: operations to point at."""
 
-    def __init__(self, fault: Fault, trial: Trial, flagged: Iterable[Operation] = ()) -> None:
+    def __init__(self, trial: Trial, flagged: Iterable[Operation] = ()) -> None:
         history = trial.run.history
-        self._fault = fault
         self._trial = trial
         self._flagged = grouped(flagged, lambda o: o.visitor)
         self._servers = list(dict.fromkeys(served(o for o in history if o.role != "auditor")))
@@ -46,7 +44,7 @@ class Timeline:
         """Return the picture. Its classes are in page.html."""
         box, name = (
             f"0 0 {WIDTH} {self._bottom + 60}",
-            f"{self._fault.title}: which server served which visitor, and when",
+            f"{self._trial.fault.title}: which server served which visitor, and when",
         )
         return "\n".join(
             [
@@ -124,7 +122,7 @@ class Timeline:
             f'<text x="{healed + 4}" y="11">healed</text>'
         )
         if recovery_s:
-            since = run.struck if self._fault.heals_itself else run.healed
+            since = run.struck if self._trial.fault.heals_itself else run.healed
             x = self._x(since + round(recovery_s * 1e9))
             yield f'<path class="edge late" d="M{x} 15V{self._bottom}"/>'
             yield f'<text x="{x + 4}" y="24">recovered</text>'

@@ -43,6 +43,7 @@ class Trial:
     not_judged: see Subject.
     """
 
+    fault: Fault
     run: Run
     evidence: str | None
     trouble: str | None
@@ -100,7 +101,7 @@ def strike(subject: Subject, fault: Fault, seed: str, pace: Pace = FULL) -> Tria
     )
     since = struck if fault.heals_itself else healed
     recovery_s = _recovery_s(history, since) if has_recovered else None
-    return Trial(run, evidence, trouble, recovery_s, pace.unjudged, subject.not_judged)
+    return Trial(fault, run, evidence, trouble, recovery_s, pace.unjudged, subject.not_judged)
 
 
 def _recovery_s(history: list[Operation], since: int) -> float:

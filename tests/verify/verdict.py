@@ -12,7 +12,7 @@ from verify.checkers.hopping import unhopped
 from verify.evidence import Violation
 from verify.faults import Fault
 from verify.felt import Felt, felt
-from verify.guarantees import GUARANTEES, NOT_APPLICABLE, Guarantee
+from verify.guarantees import GUARANTEES, Guarantee, without_meaning
 from verify.history import Operation, hops, not_as_asked, outcomes
 from verify.linearizability import Undecided
 from verify.trial import Trial
@@ -45,25 +45,25 @@ class Cell:
     violations: list[Violation] = field(default_factory=list)
 
 
-def column(name: str, fault: Fault, trial: Trial, guarantees: Iterable[str]) -> list[Cell]:
-    """Return the cells of one fault, in the order of the guarantees."""
+def column(name: str, trial: Trial, guarantees: Iterable[str]) -> list[Cell]:
+    """Return the cells of a fault of this name, in the order of the guarantees."""
     cost = felt(trial.run)
-    return [_cell(guarantee, name, fault, trial, cost) for guarantee in guarantees]
+    return [_cell(guarantee, name, trial, cost) for guarantee in guarantees]
 
 
-def _cell(name: str, fault_name: str, fault: Fault, trial: Trial, cost: Felt) -> Cell:
-    reason = NOT_APPLICABLE.get((name, fault_name)) or trial.not_judged.get(name)
+def _cell(name: str, fault: str, trial: Trial, cost: Felt) -> Cell:
+    reason = without_meaning(name, trial.fault) or trial.not_judged.get(name)
     if reason is None and GUARANTEES[name].check is a_fault_costs_no_more_than_its_budget:
         reason = trial.unjudged
     if reason:
-        return Cell(name, fault_name, "n/a", reason=reason)
+        return Cell(name, fault, "n/a", reason=reason)
     guarantee = GUARANTEES[name]
     counted = [o for o in trial.run.history if o.role in guarantee.roles]
-    verdict, reason, violations = _verdict(name, guarantee, fault, trial, counted)
+    verdict, reason, violations = _verdict(guarantee, trial, counted)
     counts = outcomes(counted)
     return Cell(
         name,
-        fault_name,
+        fault,
         verdict,
         counts["ok"],
         counts["refused"],
@@ -80,7 +80,7 @@ def _cell(name: str, fault_name: str, fault: Fault, trial: Trial, cost: Felt) ->
 
 
 def _verdict(
-    name: str, guarantee: Guarantee, fault: Fault, trial: Trial, counted: list[Operation]
+    guarantee: Guarantee, trial: Trial, counted: list[Operation]
 ) -> tuple[Verdict, str | None, list[Violation]]:
     # A contradiction counts, also in a run that went wrong in another way.
     undecided = None
@@ -88,7 +88,7 @@ def _verdict(
         violations = guarantee.check(trial.run)
     except Undecided as given_up:
         violations, undecided = [], f"undecided: {given_up}"
-    violations += _over_budget(fault, counted)
+    violations += _over_budget(trial.fault, counted)
     if trial.recovery_s is None:
         last = [o for o in counted if not_as_asked(o)][-1:]
         violations.append(Violation("visitors did not recover", tuple(last)))
