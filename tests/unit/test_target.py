@@ -182,7 +182,7 @@ def test_a_deployment_that_does_not_answer_as_its_file_says_is_not_judged(
         (URL | {"faults": {"Cut Off": {}}}, "small letters and hyphens"),
         (URL | {"faults": {"calm": {"wait_s": 1}}}, "small letters and hyphens"),
         (URL | {"faults": ["deploy"]}, "not a table"),
-        (URL | {"faults": {"deploy": {"comand": ["x"]}}}, "there is no faults.deploy.comand"),
+        (URL | {"faults": {"deploy": {"commands": ["x"]}}}, "there is no faults.deploy.commands"),
         (URL | {"faults": {"deploy": {"command": "make deploy"}}}, "as a list"),
         (URL | {"faults": {"deploy": {"heal": ["x"]}}}, "follow a command"),
         (URL | {"faults": {"deploy": {"command": ["true"], "errors": 503}}}, "errors true or false"),
