@@ -144,7 +144,9 @@ def test_prometheus_reaches_the_router_for_its_metrics_only(deployment: Deployme
     assert greeted("router", 3306) == ""
 
 
-@pytest.mark.parametrize("fault", ["primary-killed", "primary-frozen", "all-members-killed"])
+@pytest.mark.parametrize(
+    "fault", ["primary-killed", "primary-stopped", "primary-frozen", "all-members-killed"]
+)
 def test_every_guarantee_holds_while_a_group_suffers(deployment: Deployment, fault: str) -> None:
     trial = strike(deployment, FAULTS[fault], SEED, QUICK)
     cells = column(fault, trial, GUARANTEES)

@@ -71,11 +71,13 @@ def markdown(measured: Mapping[str, Any]) -> str:
     ]
     if extra := _extra(measured):
         setting, victim, _ = EXTRAS[extra]
+        missed = [FAULTS[fault].title for fault in at_hand(FAULTS, []) if fault not in by_fault]
+        but = f" but {', '.join(missed)}" if missed else ""
         more = [f"- **{name}** {GUARANTEES[name].claim}" for name in said if GUARANTEES[name].needs]
         lines = [
             f"## With `{setting}`",
             "",
-            f"The same faults, and those that strike {victim}.",
+            f"The same faults{but}, and those that strike {victim}.",
             "",
             *(more and [*more, ""]),
             *table,
