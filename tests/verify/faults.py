@@ -91,9 +91,9 @@ def _taken_over(title: str, strike: Strike) -> Fault:
     return _of_group(replace(_outage(title, strike, 20), heals_itself=True, budget=budget))
 
 
-def _of_secondary(title: str, strike: Strike, hold_s: float = 3) -> Fault:
-    """Return a fault of a secondary. While it comes back a write may wait for too long."""
-    return _of_group(Fault(title, strike, frozenset({503}), per_tab=1, hold_s=hold_s))
+def _of_secondary(title: str, strike: Strike, budget: Budget, hold_s: float = 3) -> Fault:
+    """Return a fault of a secondary. Writes may wait for too long while it comes back, and only then."""
+    return _of_group(Fault(title, strike, frozenset({503}), None, hold_s=hold_s, budget=budget))
 
 
 def _of_memcached(title: str, strike: Strike, hold_s: float = 3) -> Fault:
@@ -165,8 +165,10 @@ FAULTS = {
     "primary-frozen": _taken_over("primary frozen", group.primary_frozen),
     "primary-cut-off": _taken_over("primary cut off its peers", group.primary_cut_off),
     "router-unreachable": _of_group(_outage("router unreachable", group.router_unreachable)),
-    "secondary-killed": _of_secondary("secondary killed", group.secondary_killed, hold_s=8),
-    "member-rejoins": _of_secondary("member rejoins", group.member_rejoins),
+    "secondary-killed": _of_secondary(
+        "secondary killed", group.secondary_killed, Budget(again_s=0, late_s=1), hold_s=8
+    ),
+    "member-rejoins": _of_secondary("member rejoins", group.member_rejoins, Budget(late_s=1)),
     "two-members-killed": _of_group(_outage("two members killed", group.two_killed)),
     "all-members-killed": _of_group(_outage("all members killed", group.all_killed)),
     "cache-killed": _of_memcached("cache killed", memcached.memcached_killed),

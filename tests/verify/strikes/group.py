@@ -10,11 +10,12 @@ from contextlib import AbstractContextManager
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from verify.deployment import MEMBERS, MYSQL, Stack, ask_inside, until
+from verify.deployment import MEMBERS, MYSQL, SQL, Stack, ask_inside, until
 from verify.strikes.database import store_is_back, store_is_out
 from verify.strikes.proof import ended_with, frozen, killed, proven
 
-VIEW = "SELECT member_host, member_state, member_role FROM performance_schema.replication_group_members"
+MEMBERS_OF_GROUP = "performance_schema.replication_group_members"
+VIEW = f"SELECT member_host, member_state, member_role FROM {MEMBERS_OF_GROUP}"
 
 
 def roles(member: Container) -> dict[str, str]:
@@ -188,10 +189,9 @@ def all_killed(stack: Stack) -> Iterator[str]:
     """Kill db-1 before the others: it lacks what was acknowledged meanwhile, and must not be the first."""
     if primary_of(stack) == "db-1":
         other = _secondaries(stack)[0]
-        stack.sql(
-            "SELECT group_replication_set_as_primary(member_id)"
-            f" FROM performance_schema.replication_group_members WHERE member_host = '{other}'"
-        )
+        # Not by the router, which would cut the connection.
+        switch = f"SELECT group_replication_set_as_primary(member_id) FROM {MEMBERS_OF_GROUP}"
+        ask_inside(stack.container("db-1"), SQL, f"{switch} WHERE member_host = '{other}'")
     behind, *others = (stack.container(name) for name in MEMBERS)
     with _whole_afterwards(stack), killed(behind):
         # A group that still waits for it acknowledges nothing that it lacks.
