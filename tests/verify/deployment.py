@@ -78,7 +78,7 @@ MYSQL = (
     ' "$@"; };'
 )
 SQL = f'{MYSQL} ask hopproof --execute "$0"'
-# At a member of a group: by the router, since a primary that stood still takes itself for it for some seconds.
+# At a member of a group: by the router, since one that stood still takes itself for the primary for seconds.
 SQL_BY_ROUTER = f'{MYSQL} ask hopproof --host=db --execute "$0"'
 
 
