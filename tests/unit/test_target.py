@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from foreign import SPELLED, Foreign, running
 
-from verify.anybody import faults_of
+from verify.anybody import COMMAND_S, faults_of
 from verify.evidence import Budget
 from verify.faults import FAULTS
 from verify.guarantees import GUARANTEES, spoken
 from verify.matrix import line
 from verify.probe import REQUESTS
 from verify.strikes.proof import DidNotStrike
-from verify.target import FAULT, FEATURES, KEYS, BadTarget, Target, is_loopback, read
-from verify.trial import QUICK, strike
+from verify.target import FAULT, FEATURES, KEYS, LONGEST_HOLD_S, BadTarget, Target, is_loopback, read
+from verify.trial import FULL, QUICK, strike
 from verify.verdict import Cell, column
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +123,9 @@ def test_the_file_says_what_a_fault_may_cost_and_excuse() -> None:
     stopped, cut_off = faults["server-stopped"], faults["cut-off"]
     assert (stopped.statuses, stopped.per_tab, stopped.budget) == (frozenset(), 0, Budget(wait_s=1.5))
     assert (cut_off.title, cut_off.takes, cut_off.hold_s) == ("cut off its disk", "store", 7)
+    assert LONGEST_HOLD_S == FULL.longest_hold_s
+    # It ends in time where a run is bounded.
+    assert cut_off.may_take_s == stopped.may_take_s + COMMAND_S
     assert faults["server-killed"].budget is None
     assert Target(described).not_judged.keys() == {"G8"}
 
@@ -180,7 +183,7 @@ def test_a_deployment_that_does_not_answer_as_its_file_says_is_not_judged(
         (URL | {"table": {"count": "SELECT 1"}}, "table.command"),
         (URL | {"table": {"command": "mysql"}}, "table.command"),
         (URL | {"faults": {"Cut Off": {}}}, "small letters and hyphens"),
-        (URL | {"faults": {"calm": {"wait_s": 1}}}, "small letters and hyphens"),
+        (URL | {"faults": {"calm": {"wait_s": 1}}}, "but not calm"),
         (URL | {"faults": ["deploy"]}, "not a table"),
         (URL | {"faults": {"deploy": {"commands": ["x"]}}}, "there is no faults.deploy.commands"),
         (URL | {"faults": {"deploy": {"command": "make deploy"}}}, "as a list"),

@@ -122,7 +122,8 @@ def _commanded(name: str, described: Mapping[str, Any]) -> Fault:
             if "heal" in described:
                 _run(described["heal"], target.folder)
 
-    return Fault(name.replace("-", " "), strike, heals_itself="heal" not in described)
+    may_take_s = FAULTS["calm"].may_take_s + COMMAND_S * len({"command", "heal"} & described.keys())
+    return Fault(name.replace("-", " "), strike, heals_itself="heal" not in described, may_take_s=may_take_s)
 
 
 def _as_described(name: str, described: Mapping[str, Any], by_docker: Fault | None, folder: Path) -> Fault:

@@ -31,6 +31,7 @@ class Fault:
     spares: operations that go on: no answer to them is excused.
     needs: a service that must be there to be struck; not every stack has it. lacks: one that must not be.
     budget: what it may cost visitors; None: that is not judged.
+    may_take_s: the longest that its column takes, with the waits around it.
     """
 
     title: str
@@ -44,6 +45,7 @@ class Fault:
     needs: str | None = None
     lacks: str | None = None
     budget: Budget | None = None
+    may_take_s: float = 180
 
 
 @contextlib.contextmanager

@@ -36,6 +36,8 @@ KEYS = (
 )
 # A session that ends by age is waited for, if that takes no longer.
 LONGEST_WAIT_S = 10
+# As long as trial.py lets any fault last.
+LONGEST_HOLD_S = 20
 # Requests in which every server has answered, by round-robin or by chance.
 ASKS = 30
 
@@ -328,7 +330,7 @@ def _faults(described: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     for name, fault in described.items():
         where = f"faults.{name}."
         if not re.fullmatch("[a-z][a-z0-9-]*", name) or name == "calm":
-            raise BadTarget(f"faults: a name of small letters and hyphens is needed, not {name!r}")
+            raise BadTarget(f"faults: {name!r} is no name; take small letters and hyphens, but not calm")
         known(fault, FAULT, where)
         for entry in ("command", "heal"):
             _words(fault, entry, where)
@@ -338,7 +340,7 @@ def _faults(described: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
             raise BadTarget(f"{where}title has to be a text, and {where}errors true or false")
         if fault.get("takes", ROLES[0]) not in ROLES:
             raise BadTarget(f"{where}takes is {fault['takes']!r}; there are: {' '.join(ROLES)}")
-        _number(fault, "hold_s", 0, 60, where)
+        _number(fault, "hold_s", 0, LONGEST_HOLD_S, where)
         for entry in BUDGET:
             _number(fault, entry, 0, 60, where)
     return dict(described)
