@@ -123,7 +123,7 @@ def test_the_file_says_what_a_fault_may_cost_and_excuse() -> None:
     stopped, cut_off = faults["server-stopped"], faults["cut-off"]
     assert (stopped.statuses, stopped.per_tab, stopped.budget) == (frozenset(), 0, Budget(wait_s=1.5))
     assert (cut_off.title, cut_off.takes, cut_off.hold_s) == ("cut off its disk", "store", 7)
-    assert LONGEST_HOLD_S == FULL.longest_hold_s
+    assert FULL.longest_hold_s == LONGEST_HOLD_S
     # It ends in time where a run is bounded.
     assert cut_off.may_take_s == stopped.may_take_s + COMMAND_S
     assert faults["server-killed"].budget is None
