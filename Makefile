@@ -70,7 +70,7 @@ test: ## Run lint, types, all tests and a short verify, beside a running stack (
 fuzz: ## Try requests, bytes, settings and rows that nobody thought of: MINUTES=10 (10 min)
 	@tests/fuzz/run
 
-compare: ## Show the writes that 24 other session stores lose: reports/compare.html (16 min)
+compare: ## Show the writes that 24 other session stores lose: reports/compare.html (18 min)
 	@loadtests/rivals/run
 
 bench: ## Measure the speed of ours and other session stores, side by side: SYSTEMS= ROUNDS= (25 min)
