@@ -166,7 +166,7 @@ def rows(text):
     ]
 
 
-@pytest.mark.parametrize("page", ["flask.md", "django.md"])
+@pytest.mark.parametrize("page", ["flask.md", "django.md", "starlette.md"])
 def test_what_a_page_says_of_usual_stores_is_in_the_comparison(page):
     heading, _, *said = rows(PAGES[page].partition("## What its usual stores lose")[2])
     # A table for each condition there: a row for each store, a column for each claim.
