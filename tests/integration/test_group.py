@@ -27,8 +27,11 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A stack of its own, with a single database at first."""
     with Deployment(tmp_path_factory.mktemp("group-state"), SEED, servers=2) as stack:
         yield stack
-        # Compose's own fixture knows the single database only.
+        # Compose knows one kind of database at a time, and this stack has had both.
         stack.script("infra/compose", "down", "--volumes", "--timeout", "1")
+        ours = {"label": f"com.docker.compose.project={stack.project}"}
+        for volume in stack.docker.volumes.list(filters=ours):
+            volume.remove()
 
 
 @pytest.fixture(scope="module")

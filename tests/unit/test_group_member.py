@@ -16,6 +16,7 @@ MEMBER = Path(__file__).parents[2] / "infra/group/member"
 SERVER = """#!/usr/bin/env bash
 trap 'echo stopped >>"$NOTES"; exit 0' TERM
 echo "started $*" >>"$NOTES"
+if [ "$DIES" = "at once" ]; then exit 3; fi
 while sleep 0.02; do if [ -n "$DIES" ]; then exit 3; fi; done
 """
 CLIENT = """#!/usr/bin/env bash
@@ -56,7 +57,8 @@ def test_a_member_that_is_asked_to_stop_leaves_first_and_stops_in_any_case(
     assert left.endswith("SET GLOBAL offline_mode = ON; STOP GROUP_REPLICATION")
 
 
-def test_a_member_whose_server_dies_ends_as_it_did(tmp_path: Path) -> None:
-    with member(tmp_path, dies="yes") as (running, notes):
+@pytest.mark.parametrize("dies", ["at once", "later"])
+def test_a_member_whose_server_dies_ends_as_it_did(tmp_path: Path, dies: str) -> None:
+    with member(tmp_path, dies=dies) as (running, notes):
         assert running.wait(30) == 3
     assert notes.read_text() == "started --server-id=1\n"
