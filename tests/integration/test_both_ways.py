@@ -61,6 +61,8 @@ class Clone(Deployment):
             ["-c", 'shopt -s nullglob; cd /run/secrets; for name in *; do echo "$name $(cat "$name")"; done'],
             entrypoint=["bash"],
             volumes={f"{self.project}_secrets": {"bind": "/run/secrets", "mode": "ro"}},
+            # Or each run would leave behind a volume that the image declares.
+            tmpfs={"/var/lib/mysql": ""},
             labels={"hopproof.test": os.environ["HOPPROOF_TEST_RUN"]},
             network_mode="none",
             remove=True,
