@@ -29,8 +29,7 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         yield stack
         # Compose knows one kind of database at a time, and this stack has had both.
         stack.script("infra/compose", "down", "--volumes", "--timeout", "1")
-        ours = {"label": f"com.docker.compose.project={stack.project}"}
-        for volume in stack.docker.volumes.list(filters=ours):
+        for volume in stack.docker.volumes.list(filters=stack.ours):
             volume.remove()
 
 

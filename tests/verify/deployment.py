@@ -103,6 +103,8 @@ class Stack(Subject):
         self.project = project
         self.servers = servers
         self.docker = docker.from_env()
+        # Docker's filter for what belongs to it.
+        self.ours = {"label": f"com.docker.compose.project={project}"}
         # Compose's own variable: the file, and overlays on top of it.
         self.variables = {"COMPOSE_FILE": str(ROOT / "docker-compose.yml")}
 
@@ -160,9 +162,8 @@ class Stack(Subject):
 
         False if in doubt: finding it out by infra/wait-for-servers takes ten times as long.
         """
-        ours = {"label": f"com.docker.compose.project={self.project}"}
         names = set()
-        for container in self.docker.api.containers(all=True, filters=ours):
+        for container in self.docker.api.containers(all=True, filters=self.ours):
             service = container["Labels"]["com.docker.compose.service"]
             if service in LASTING and container["State"] != "running":
                 return False
@@ -231,8 +232,7 @@ class Stack(Subject):
     @property
     def services(self) -> set[str]:
         """The services that have a container, running or not."""
-        ours = {"label": f"com.docker.compose.project={self.project}"}
-        found = self.docker.containers.list(all=True, filters=ours)
+        found = self.docker.containers.list(all=True, filters=self.ours)
         return {container.labels["com.docker.compose.service"] for container in found}
 
     def container(self, service: str) -> Container:
@@ -262,10 +262,9 @@ class Stack(Subject):
 
     def running(self, *services: str) -> list[Container]:
         """Return the containers of these services that run and are not paused, in the services' order."""
-        ours = {"label": f"com.docker.compose.project={self.project}"}
         ids = {
             container["Labels"]["com.docker.compose.service"]: container["Id"]
-            for container in self.docker.api.containers(filters=ours)
+            for container in self.docker.api.containers(filters=self.ours)
             if container["State"] == "running"
         }
         return [self.docker.containers.get(ids[service]) for service in services if service in ids]

@@ -12,7 +12,7 @@ from docker.models.containers import Container
 
 from verify.deployment import MEMBERS, MYSQL, SQL, Stack, ask_inside, until
 from verify.strikes.database import store_is_back, store_is_out
-from verify.strikes.proof import ended_with, frozen, killed, proven
+from verify.strikes.proof import frozen, killed, proven, stopped
 
 MEMBERS_OF_GROUP = "performance_schema.replication_group_members"
 VIEW = f"SELECT member_host, member_state, member_role FROM {MEMBERS_OF_GROUP}"
@@ -91,18 +91,8 @@ def primary_killed(stack: Stack) -> AbstractContextManager[str]:
     return _another_takes_over(stack, lambda old: killed(stack.container(old)), "ended with 137")
 
 
-@contextlib.contextmanager
-def _stopped(member: Container) -> Iterator[None]:
-    try:
-        member.stop()
-        ended_with(member, 0, "MySQL ended by itself")
-        yield
-    finally:
-        member.start()
-
-
 def primary_stopped(stack: Stack) -> AbstractContextManager[str]:
-    return _another_takes_over(stack, lambda old: _stopped(stack.container(old)), "ended when asked")
+    return _another_takes_over(stack, lambda old: stopped(stack.container(old)), "ended when asked")
 
 
 def primary_frozen(stack: Stack) -> AbstractContextManager[str]:
@@ -166,7 +156,7 @@ def member_rejoins(stack: Stack) -> Iterator[str]:
     """Stop a secondary, and let it come back while visitors write."""
     primary, name = primary_of(stack), _secondaries(stack)[0]
     with _whole_afterwards(stack):
-        with _stopped(stack.container(name)):
+        with stopped(stack.container(name)):
             until(lambda: name not in roles(stack.container(primary)), f"a group without {name}", 60)
         until(stack.has_whole_group, f"{name} in the group", 120, rest_s=0.5)
         proven(primary_of(stack) == primary, f"{primary} is not the primary any more")

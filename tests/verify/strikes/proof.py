@@ -49,10 +49,19 @@ def frozen(victim: Container) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def killed(victim: Container) -> Iterator[None]:
+def _ended(victim: Container, end: Callable[[], object], code: int, meaning: str) -> Iterator[None]:
     try:
-        victim.kill()
-        ended_with(victim, 137, "SIGKILL")
+        end()
+        ended_with(victim, code, meaning)
         yield
     finally:
         victim.start()
+
+
+def killed(victim: Container) -> AbstractContextManager[None]:
+    return _ended(victim, victim.kill, 137, "SIGKILL")
+
+
+def stopped(victim: Container) -> AbstractContextManager[None]:
+    """Ask a container to stop, which it has to do by itself."""
+    return _ended(victim, victim.stop, 0, "it ended by itself")
